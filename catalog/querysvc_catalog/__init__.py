@@ -1,0 +1,1 @@
+"""The Glue-style catalog: databases, tables with versions, partitions."""

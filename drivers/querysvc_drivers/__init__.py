@@ -1,0 +1,1 @@
+"""The driver shim: the wires that stock clients speak."""

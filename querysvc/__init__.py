@@ -1,0 +1,1 @@
+"""querysvc: SQL over objects in S3, in place."""
