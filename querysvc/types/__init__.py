@@ -1,0 +1,1 @@
+"""Trino's type algebra: the types, their texts, and how they coerce; standard library only."""
