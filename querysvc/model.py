@@ -61,7 +61,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class ResultConfiguration:
-    """Where and how the result object is written; None takes the work group's, then the service's."""
+    """Where and how the result object is written; None: the work group's, then the service's."""
 
     output_location: str | None = None
     encryption_option: str | None = None

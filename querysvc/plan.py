@@ -1,9 +1,9 @@
 """Plans and ports: what the analyser hands to the planner, and the planner to an engine.
 
-    AnalysedStatement   the gate's answer: a typed query with the tables that it reads
-    TableScan           one of those tables with its surviving partitions and listed objects
-    ExecutionPlan       all that an engine needs; a worker sees nothing else
-    Engine              the port that engines implement
+AnalysedStatement   the gate's answer: a typed query with the tables that it reads
+TableScan           one of those tables with its surviving partitions and listed objects
+ExecutionPlan       all that an engine needs; a worker sees nothing else
+Engine              the port that engines implement
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class TableReference:
     used_columns: tuple[int, ...]
     domains: Mapping[int, Domain] = field(default_factory=dict)
     partition_predicate: Expression | None = None
-    """A conjunction over partition keys only (ColumnReference(relation=-1, field=column index))."""
+    """A conjunction over partition keys only (ColumnReference(relation=-1, field=column))."""
     generation: int = 0
     """The catalog's stamp of this table, for caches."""
 
@@ -203,7 +203,8 @@ class Engine(Protocol):
         """Run the plan and write its rows to `spool` as an Arrow IPC stream.
 
         Column i of the stream is output i (named by its index); its Arrow type is the storage form
-        of the Trino type (docs/architecture.md, «Result batches»), whose text is in the schema's metadata.
+        of the Trino type (docs/architecture.md, «Result batches»); the schema's metadata
+        carries the types' and names' texts.
         """
         ...
 

@@ -76,7 +76,8 @@ class Call(Expression):
     """A scalar function or operator with its chosen signature.
 
     `key` is the signature's key (`querysvc.sql.functions`), e.g. `abs(decimal(p,s))`; an operator's
-    name is its symbol in Trino's spelling: `+ - * / % negate = <> < <= > >= || [] IS DISTINCT FROM`.
+    name is its symbol in Trino's spelling:
+    `+ - * / % negate = <> < <= > >= || [] IS DISTINCT FROM`.
     """
 
     name: str
@@ -496,5 +497,3 @@ def conjunction(terms: tuple[Expression, ...]) -> Expression | None:
     if len(terms) <= 1:
         return terms[0] if terms else None
     return Logical(type=BOOLEAN, operator=LogicalOperator.AND, terms=terms)
-
-
