@@ -1,0 +1,1 @@
+"""From a checked statement to a plan: partitions, listing, guard, limits, estimate."""

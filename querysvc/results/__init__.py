@@ -1,0 +1,1 @@
+"""Results: spooled once, then paged, streamed, encoded and published from the spool."""

@@ -1,0 +1,1 @@
+"""What must survive a restart: queries, work groups, keys, saved statements, audit."""
