@@ -314,7 +314,7 @@ class Row(TrinoType):
 
     @property
     def signature_text(self) -> str:
-        return self._print(",", _delimited, lambda type_: type_.signature_text)
+        return self._print(",", delimited, lambda type_: type_.signature_text)
 
     @property
     def is_comparable(self) -> bool:
@@ -427,6 +427,8 @@ GEOMETRY: Final = Scalar("Geometry")
 SPHERICAL_GEOGRAPHY: Final = Scalar("SphericalGeography")
 BING_TILE: Final = Scalar("BingTile")
 KDB_TREE: Final = Scalar("KdbTree")
+MODEL: Final = Scalar("Model")
+REGRESSOR: Final = Scalar("Regressor")
 
 VARCHAR: Final = Varchar()
 
@@ -434,8 +436,8 @@ SCALAR_TYPES: Final = (
     *(BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, REAL, DOUBLE, VARBINARY, DATE, JSON),
     *(UUID, IPADDRESS, UNKNOWN, INTERVAL_DAY_TO_SECOND, INTERVAL_YEAR_TO_MONTH, COLOR),
     *(HYPERLOGLOG, P4HYPERLOGLOG, SETDIGEST, TDIGEST, CODEPOINTS, JONI_REGEXP, RE2J_REGEXP),
-    *(LIKE_PATTERN, JSON_PATH, JSON_PATH_2016, JSON_2016, GEOMETRY, SPHERICAL_GEOGRAPHY),
-    *(BING_TILE, KDB_TREE),
+    *(LIKE_PATTERN, JSON_PATH, JSON_PATH_2016, JSON_2016, SPHERICAL_GEOGRAPHY, GEOMETRY),
+    *(BING_TILE, KDB_TREE, MODEL, REGRESSOR),
 )
 INTEGER_TYPES: Final = (TINYINT, SMALLINT, INTEGER, BIGINT)
 
@@ -443,17 +445,18 @@ _INTERVALS: Final = frozenset({INTERVAL_DAY_TO_SECOND, INTERVAL_YEAR_TO_MONTH})
 _NOT_COMPARABLE: Final = frozenset(
     {
         *(HYPERLOGLOG, P4HYPERLOGLOG, SETDIGEST, TDIGEST, CODEPOINTS, JONI_REGEXP, RE2J_REGEXP),
-        *(LIKE_PATTERN, JSON_PATH, JSON_PATH_2016, JSON_2016, GEOMETRY, SPHERICAL_GEOGRAPHY),
-        KDB_TREE,
+        *(LIKE_PATTERN, JSON_PATH, JSON_PATH_2016, JSON_2016, SPHERICAL_GEOGRAPHY),
+        *(KDB_TREE, MODEL, REGRESSOR),
     }
 )
-_NOT_ORDERABLE: Final = _NOT_COMPARABLE | {JSON, COLOR, BING_TILE}
+_NOT_ORDERABLE: Final = _NOT_COMPARABLE | {JSON, COLOR, GEOMETRY, BING_TILE}
 
 
-def _delimited(name: str) -> str:
+def delimited(name: str) -> str:
+    """The name as a delimited identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _delimited_where_needed(name: str) -> str:
     plain = name[:1].isalpha() and name.isascii() and name.replace("_", "a").isalnum()
-    return name if plain and name.upper() not in RESERVED_WORDS else _delimited(name)
+    return name if plain and name.upper() not in RESERVED_WORDS else delimited(name)
