@@ -1,0 +1,1 @@
+"""SQL: from text to a checked, typed statement."""

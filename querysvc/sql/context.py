@@ -1,0 +1,69 @@
+"""What one analysis shares: session, metadata, parameters, id counters, and the typed nodes.
+
+queries (this package)  ──►  ExpressionAnalyser.analyse(node, scope)   expressions package
+expressions             ──►  context.analyse_query(query, scope)       for every subquery
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Protocol
+
+from querysvc import tree
+from querysvc.model import Session
+from querysvc.sql import syntax
+from querysvc.sql.metadata import MetadataReader
+from querysvc.sql.query_syntax import Query
+from querysvc.sql.scope import Scope
+
+
+class ExpressionAnalyser(Protocol):
+    """Types one expression; built once per analysis with the context.
+
+    `analyse` raises Trino's error or returns the typed expression with every coercion explicit.
+    It makes tree.Aggregate, tree.WindowCall and tree.Grouping nodes wherever they are written:
+    whether they may stand there was checked on the syntax tree before. It records the typed form
+    of every node that it visits: `context.record(node, typed)`.
+    """
+
+    def analyse(self, node: syntax.Expression, scope: Scope) -> tree.Expression: ...
+
+
+@dataclass(slots=True, eq=False)
+class AnalysisContext:
+    """The state of one statement's analysis.
+
+    `parameters` are the expressions given for `?`, already parsed. `analyse_query(query, outer)`
+    types a subquery whose outer references are looked up in `outer`. `is_aggregate(name)` and
+    `is_window(name)` tell of the function names in lower case.
+    """
+
+    session: Session
+    metadata: MetadataReader
+    parameters: tuple[syntax.Expression, ...] = ()
+    analyse_query: Callable[[Query, Scope], tree.Query] = field(default=NotImplemented)
+    is_deterministic: bool = True
+    warnings: list[str] = field(default_factory=list)
+    typed: dict[int, tree.Expression] = field(default_factory=dict)
+    """By id() of the syntax node; the statement's tree outlives the analysis."""
+    _relations: count[int] = field(default_factory=count)
+    _lambdas: count[int] = field(default_factory=count)
+
+    def next_relation(self) -> int:
+        """A relation's or CTE's id, unique in the statement."""
+        return next(self._relations)
+
+    def next_lambda(self) -> int:
+        """A lambda parameter's id, unique in the statement."""
+        return next(self._lambdas)
+
+    def record(self, node: syntax.Expression, typed: tree.Expression) -> tree.Expression:
+        """Remember the typed form of a node (before any coercion by what is around it)."""
+        self.typed[id(node)] = typed
+        return typed
+
+    def type_of(self, node: syntax.Expression) -> tree.Expression | None:
+        """The typed form of a node that was analysed."""
+        return self.typed.get(id(node))

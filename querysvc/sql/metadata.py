@@ -1,0 +1,81 @@
+"""What the analyser asks of the catalog: a port, and an implementation in memory.
+
+Calls are coarse and values picklable, so that an implementation can stand behind a pipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from querysvc.model import ResultColumn
+from querysvc.plan import TableColumn
+from querysvc_catalog.model import Table
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """A table as statements see it: the catalog's entry, and its columns with Trino's types.
+
+    Partition keys come after the data columns, hidden columns last.
+    """
+
+    table: Table
+    columns: tuple[TableColumn, ...]
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ViewInfo:
+    """A view: its SQL, the session's names when it was created, and its stored columns."""
+
+    sql: str
+    columns: tuple[ResultColumn, ...]
+    catalog: str | None = None
+    database: str | None = None
+
+
+class MetadataReader(Protocol):
+    """Reads the catalog; names come in lower case."""
+
+    def catalog_exists(self, catalog: str) -> bool: ...
+
+    def schema_exists(self, catalog: str, database: str) -> bool: ...
+
+    def relation(self, catalog: str, database: str, name: str) -> TableInfo | ViewInfo | None: ...
+
+
+class MemoryMetadata:
+    """Metadata held in memory, for tests and for tools without a catalog."""
+
+    def __init__(self, catalog: str = "awsdatacatalog") -> None:
+        self._catalog = catalog
+        self._schemas: dict[str, dict[str, TableInfo | ViewInfo]] = {}
+
+    def add_schema(self, database: str) -> None:
+        """Make a database exist."""
+        self._schemas.setdefault(database, {})
+
+    def add_table(
+        self, database: str, name: str, columns: Iterable[TableColumn], generation: int = 0
+    ) -> None:
+        """Put a table with these columns."""
+        entry = Table(name=name, database_name=database, catalog_name=self._catalog)
+        info = TableInfo(entry, tuple(columns), generation)
+        self._schemas.setdefault(database, {})[name.lower()] = info
+
+    def add_view(self, database: str, name: str, view: ViewInfo) -> None:
+        """Put a view."""
+        self._schemas.setdefault(database, {})[name.lower()] = view
+
+    def catalog_exists(self, catalog: str) -> bool:
+        return catalog == self._catalog
+
+    def schema_exists(self, catalog: str, database: str) -> bool:
+        return catalog == self._catalog and database in self._schemas
+
+    def relation(self, catalog: str, database: str, name: str) -> TableInfo | ViewInfo | None:
+        if catalog != self._catalog:
+            return None
+        return self._schemas.get(database, {}).get(name)
