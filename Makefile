@@ -1,0 +1,56 @@
+# querysvc: `make demo` shows it, `make test` is what CI runs, `make check` before every commit.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+TOOLS  := .tools/bin
+export PATH := $(CURDIR)/$(TOOLS):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve check format test tools benchmarks conformance clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+# The virtual environment, made again when the dependencies change.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "querysvc needs Python 3.11 or newer; found $$($(PYTHON) --version). Try: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable '.[postgres,demo]' --group dev
+	$(BIN)/python -m pip check
+	@touch $@
+
+install: $(VENV)/.installed  ## Create the virtual environment and install everything into it
+
+demo: install  ## Real data in an embedded S3, five queries, then a running service (ONCE=1 ends)
+	$(BIN)/querysvc demo $(if $(ONCE),--once)
+
+serve: install  ## Run the service with the settings of querysvc.toml or QUERYSVC_… variables
+	$(BIN)/querysvc serve
+
+check: install  ## Format, lint, types, import rules, unit tests: under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -n 2 -m 'not slow' tests/unit tests/architecture
+
+format: install  ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+tools: install  ## Install what the tests need beside Python: versitygw, PostgreSQL
+	@sh tests/install-tools.sh
+
+test: check tools  ## All that CI runs
+	$(BIN)/pytest -q -n 2 tests
+
+benchmarks: tools  ## Every benchmark; results go to benchmarks/results/
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+conformance: install  ## Pass rate of a file in the oracle's form: make conformance FILE=cases.jsonl
+	$(BIN)/python -m tests.support.conformance $(FILE)
+
+clean:  ## Remove what was built; keeps nothing of .venv, .tools and .demo
+	rm -rf $(VENV) .tools .demo .mypy_cache .ruff_cache .pytest_cache
