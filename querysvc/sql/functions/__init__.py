@@ -1,0 +1,1 @@
+"""Trino's functions and operators: their signatures as data, and which one a call means."""
