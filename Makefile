@@ -6,22 +6,29 @@ TOOLS  := .tools/bin
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve check format test tools benchmarks conformance clean
+.PHONY: help install dev demo serve check format test tools benchmarks conformance clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-# The virtual environment, made again when the dependencies change.
+# The virtual environment, made again when the dependencies change; uv installs it in seconds.
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "querysvc needs Python 3.11 or newer; found $$($(PYTHON) --version). Try: make PYTHON=python3.12 …"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable '.[postgres,demo]' --group dev
-	$(BIN)/python -m pip check
+	  || { echo "querysvc needs Python 3.11 or newer, found $$($(PYTHON) --version). Try: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(VENV) --editable '.[demo]'
 	@touch $@
 
-install: $(VENV)/.installed  ## Create the virtual environment and install everything into it
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --python $(VENV) --editable '.[demo,postgres]' --group dev
+	$(BIN)/uv pip check --quiet --python $(VENV)
+	@touch $@
+
+install: $(VENV)/.installed  ## Create the virtual environment and install querysvc into it
+
+dev: $(VENV)/.dev  ## And what developing and testing need
 
 demo: install  ## Real data in an embedded S3, five queries, then a running service (ONCE=1 ends)
 	$(BIN)/querysvc demo $(if $(ONCE),--once)
@@ -29,18 +36,18 @@ demo: install  ## Real data in an embedded S3, five queries, then a running serv
 serve: install  ## Run the service with the settings of querysvc.toml or QUERYSVC_… variables
 	$(BIN)/querysvc serve
 
-check: install  ## Format, lint, types, import rules, unit tests: under a minute
+check: dev  ## Format, lint, types, import rules, unit tests: under a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n 2 -m 'not slow' tests/unit tests/architecture
 
-format: install  ## Format and mend what can be mended
+format: dev  ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-tools: install  ## Install what the tests need beside Python: versitygw, PostgreSQL
+tools: dev  ## Install what the tests need beside Python: versitygw, PostgreSQL
 	@sh tests/install-tools.sh
 
 test: check tools  ## All that CI runs
@@ -49,7 +56,7 @@ test: check tools  ## All that CI runs
 benchmarks: tools  ## Every benchmark; results go to benchmarks/results/
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-conformance: install  ## Pass rate of a file in the oracle's form: make conformance FILE=cases.jsonl
+conformance: dev  ## Pass rate of a file in the oracle's form: make conformance FILE=cases.jsonl
 	$(BIN)/python -m tests.support.conformance $(FILE)
 
 clean:  ## Remove what was built; keeps nothing of .venv, .tools and .demo

@@ -1,4 +1,4 @@
-"""The clean HTTP API: queries, catalog, work groups, health, metrics; errors are problem documents."""
+"""The clean HTTP API: queries, catalog, work groups, health; errors are problem documents."""
 
 from querysvc.rest.app import RestServices, create_app
 

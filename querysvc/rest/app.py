@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import FastAPI
+from querysvc_catalog.service import CatalogService
 
 from querysvc.rest import catalog, health, problems, queries, work_groups
 from querysvc.rest.security import Authenticate
 from querysvc.service.queries import QueryService
 from querysvc.service.work_groups import WorkGroupService
-from querysvc_catalog.service import CatalogService
 
 DESCRIPTION = """\
 SQL over objects in S3, in place. Submit a statement (`POST /v1/queries`, with `?wait=` seconds for
-small ones), watch it (`GET /v1/queries/{id}` or `/events`), read its rows (`/results`: JSON pages, or
-NDJSON, CSV, Arrow or Parquet by `Accept`), cancel it (`DELETE`). Every error is a problem document
-whose `code` is stable.
+small ones), watch it (`GET /v1/queries/{id}` or `/events`), read its rows (`/results`: JSON pages,
+or NDJSON, CSV, Arrow or Parquet by `Accept`), cancel it (`DELETE`). Every error is a problem
+document whose `code` is stable.
 """
 
 

@@ -194,9 +194,10 @@ async def _wait(
     service: QueryService, execution: QueryExecution, caller: Principal, seconds: float
 ) -> QueryExecution:
     try:
-        async with asyncio.timeout(seconds), aclosing(
-            _changes(service, execution.id, caller)
-        ) as changes:
+        async with (
+            asyncio.timeout(seconds),
+            aclosing(_changes(service, execution.id, caller)) as changes,
+        ):
             async for changed in changes:
                 execution = changed
                 if execution.state.is_terminal:
@@ -227,9 +228,7 @@ async def _changes(
         unsubscribe()
 
 
-async def _events(
-    service: QueryService, query_id: str, caller: Principal
-) -> AsyncIterator[bytes]:
+async def _events(service: QueryService, query_id: str, caller: Principal) -> AsyncIterator[bytes]:
     changes = _changes(service, query_id, caller)
     pending: asyncio.Task[QueryExecution] | None = None
     try:

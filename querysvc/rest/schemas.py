@@ -47,7 +47,10 @@ class QueryRequest(BaseModel):
         return QuerySubmission(
             sql=self.sql,
             session=Session(
-                catalog=self.catalog, database=self.database, time_zone=self.time_zone, source="rest"
+                catalog=self.catalog,
+                database=self.database,
+                time_zone=self.time_zone,
+                source="rest",
             ),
             work_group=self.work_group,
             execution_parameters=tuple(self.parameters),
@@ -205,7 +208,7 @@ class QueryList(BaseModel):
 
 
 class ResultRows(BaseModel):
-    """A page of rows; values are JSON as in Trino's client protocol (decimals and times as text)."""
+    """A page of rows, their values as in Trino's protocol: decimals and times as text."""
 
     columns: list[Column]
     rows: list[list[Any]]  # a JSON value of the column's type
