@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 import pyarrow as pa
 
-from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import ResultColumn
 from querysvc.results.json_values import JsonValue, json_rows
 from querysvc.results.text_values import text_rows
+from querysvc.tokens import decode_token, encode_token
 
 
 class ResultFormat(StrEnum):
@@ -61,15 +59,9 @@ class ResultPage:
 
 def encode_page_token(row: int) -> str:
     """The opaque token of the page that starts at `row`."""
-    return base64.urlsafe_b64encode(f"r{row}".encode()).decode().rstrip("=")
+    return encode_token("r", row)
 
 
 def decode_page_token(token: str) -> int:
     """The row that a page token points at; INVALID_REQUEST when it is none of ours."""
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        text = ""
-    if not (text.startswith("r") and text[1:].isascii() and text[1:].isdigit() and len(text) < 20):
-        raise QueryServiceError(ErrorCode.INVALID_REQUEST, "The page token is malformed.")
-    return int(text[1:])
+    return decode_token("r", token)

@@ -71,7 +71,7 @@ class WorkGroup:
     description: str | None = None
     enforces_configuration: bool = True
     """The work group's result configuration wins over the request's, silently."""
-    result_configuration: ResultConfiguration = ResultConfiguration()
+    result_configuration: ResultConfiguration = field(default_factory=ResultConfiguration)
     guard: GuardPolicy = GuardPolicy()
     limits: WorkGroupLimits = WorkGroupLimits()
     publishes_metrics: bool = False

@@ -1,0 +1,1 @@
+"""The one Alembic chain of the state and the catalog."""

@@ -1,0 +1,406 @@
+"""Query executions in SQL: the durable queue and the history."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from querysvc.model import QueryExecution, QueryState, StatementType
+from querysvc.state.codec import Document, dumps, from_document, loads, to_document
+from querysvc.state.database import Database
+from querysvc.state.repository import (
+    ClaimedQuery,
+    Completion,
+    QueueCounts,
+    Recovery,
+    SubmissionTerms,
+)
+from querysvc.state.rules import (
+    Fate,
+    completion_of_lost_query,
+    decode_sequence_token,
+    encode_sequence_token,
+    fate_of_lost_query,
+    idempotency_mismatch,
+)
+from querysvc.state.tables import client_tokens, query_executions, turns, work_groups
+from querysvc.state.values import HistoryFilter, HistoryPage
+
+_Q = query_executions
+_QUEUED = QueryState.QUEUED.value
+_RUNNING = QueryState.RUNNING.value
+# Any number will do, as long as it is ours alone: claims take turns on it.
+_CLAIM_LOCK = 0x71737663
+_SUBMISSION_MEMBERS = ("session", "execution_parameters", "result_configuration")
+_OUTCOME_MEMBERS = (
+    *("error", "columns", "statistics", "output_location", "manifest_location"),
+    *("update_count", "reused_previous_result", "warnings"),
+)
+
+
+class SqlQueries:
+    """The QueryRepository over SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, execution: QueryExecution, terms: SubmissionTerms, *, fingerprint: str
+    ) -> QueryExecution:
+        """Store a QUEUED query, or return the one that its client token names."""
+        token = execution.client_request_token
+        try:
+            with self._database.write() as connection:
+                if token is not None:
+                    connection.execute(
+                        insert(client_tokens).values(
+                            principal=execution.principal,
+                            token=token,
+                            fingerprint=fingerprint,
+                            query_id=execution.id,
+                            created_at=execution.submitted_at,
+                        )
+                    )
+                connection.execute(insert(_Q).values(_new_row(execution, terms)))
+        except IntegrityError:
+            found = None if token is None else self.find_token(execution.principal, token)
+            if found is None:
+                raise
+            query_id, stored = found
+            if stored != fingerprint:
+                raise idempotency_mismatch() from None
+            known = self.get(query_id)
+            assert known is not None, "a client token is stored together with its query"
+            return known
+        return execution
+
+    def find_token(self, principal: str, token: str) -> tuple[str, str] | None:
+        """The (query id, fingerprint) that the principal's client token names."""
+        statement = select(client_tokens.c.query_id, client_tokens.c.fingerprint).where(
+            client_tokens.c.principal == principal, client_tokens.c.token == token
+        )
+        with self._database.read() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else (row.query_id, row.fingerprint)
+
+    def get(self, query_id: str) -> QueryExecution | None:
+        """The query as stored."""
+        return self.get_many([query_id]).get(query_id)
+
+    def get_many(self, query_ids: Sequence[str]) -> Mapping[str, QueryExecution]:
+        """The queries that exist, by id."""
+        if not query_ids:
+            return {}
+        with self._database.read() as connection:
+            rows = connection.execute(select(_Q).where(_Q.c.id.in_(query_ids))).mappings().all()
+        return {row["id"]: _execution(row) for row in rows}
+
+    def history(
+        self, history_filter: HistoryFilter, *, page_token: str | None, limit: int
+    ) -> HistoryPage:
+        """A page of queries, newest first."""
+        statement = select(_Q).where(*_conditions(history_filter))
+        if page_token is not None:
+            statement = statement.where(_Q.c.sequence < decode_sequence_token(page_token))
+        statement = statement.order_by(_Q.c.sequence.desc()).limit(limit + 1)
+        with self._database.read() as connection:
+            rows = connection.execute(statement).mappings().all()
+        has_more = len(rows) > limit
+        rows = rows[:limit]
+        return HistoryPage(
+            tuple(_execution(row) for row in rows),
+            encode_sequence_token(rows[-1]["sequence"]) if has_more else None,
+        )
+
+    def claim(
+        self, owner: str, *, now: datetime, lease_expires_at: datetime, running_max_default: int
+    ) -> ClaimedQuery | None:
+        """Make one queued query RUNNING for `owner`; no two callers get the same."""
+        with self._database.write() as connection:
+            if not self._database.is_sqlite:
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
+            statement = (
+                update(_Q)
+                .where(
+                    _Q.c.sequence == _next_in_turn(running_max_default).scalar_subquery(),
+                    _Q.c.state == _QUEUED,
+                )
+                .values(
+                    state=_RUNNING,
+                    started_at=now,
+                    lease_owner=owner,
+                    lease_expires_at=lease_expires_at,
+                    fencing_token=_Q.c.fencing_token + 1,
+                )
+                .returning(*_Q.c)
+            )
+            row = connection.execute(statement).mappings().one_or_none()
+            if row is None:
+                return None
+            _take_turn(connection, row["principal"])
+        document = loads(row["submission"])
+        return ClaimedQuery(
+            _execution(row), from_document(SubmissionTerms, document), row["fencing_token"]
+        )
+
+    def renew(
+        self, owner: str, query_ids: Sequence[str], *, lease_expires_at: datetime
+    ) -> Mapping[str, tuple[int, bool]]:
+        """Prolong leases; tells (fencing token, cancel requested) of those still the owner's."""
+        if not query_ids:
+            return {}
+        statement = (
+            update(_Q)
+            .where(_Q.c.id.in_(query_ids), _Q.c.state == _RUNNING, _Q.c.lease_owner == owner)
+            .values(lease_expires_at=lease_expires_at)
+            .returning(_Q.c.id, _Q.c.fencing_token, _Q.c.cancel_requested)
+        )
+        with self._database.write() as connection:
+            rows = connection.execute(statement).all()
+        return {row.id: (row.fencing_token, row.cancel_requested) for row in rows}
+
+    def finish(self, query_id: str, fencing_token: int, completion: Completion) -> bool:
+        """End a running query if the token still holds its lease."""
+        with self._database.write() as connection:
+            return _end(connection, _held(query_id, fencing_token), completion)
+
+    def release(self, query_id: str, fencing_token: int) -> bool:
+        """Give a claimed query back to the queue, if the token still holds its lease."""
+        with self._database.write() as connection:
+            return _requeue(connection, _held(query_id, fencing_token))
+
+    def cancel(self, query_id: str, completion: Completion) -> QueryState | None:
+        """End a queued query, or mark a running one to be cancelled; the state found."""
+        with self._database.write() as connection:
+            if _end(connection, and_(_Q.c.id == query_id, _Q.c.state == _QUEUED), completion):
+                return QueryState.QUEUED
+            connection.execute(
+                update(_Q)
+                .where(_Q.c.id == query_id, _Q.c.state == _RUNNING)
+                .values(cancel_requested=True)
+            )
+            state = connection.scalar(select(_Q.c.state).where(_Q.c.id == query_id))
+        return None if state is None else QueryState(state)
+
+    def expose_results(self, query_id: str, fencing_token: int) -> bool:
+        """Note that a client saw rows of the running query."""
+        statement = update(_Q).where(_held(query_id, fencing_token)).values(results_exposed=True)
+        with self._database.write() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def recover(self, owner: str, *, now: datetime, is_start: bool) -> Recovery:
+        """Settle running queries that nobody runs."""
+        nobodys: ColumnElement[bool] = _Q.c.lease_expires_at < now
+        if is_start:
+            nobodys = or_(nobodys, _Q.c.lease_owner == owner)
+        requeued: list[str] = []
+        ended: list[str] = []
+        with self._database.write() as connection:
+            rows = connection.execute(select(_Q).where(_Q.c.state == _RUNNING, nobodys)).all()
+            for row in rows:
+                held = _held(row.id, row.fencing_token)
+                fate = fate_of_lost_query(
+                    substatement_type=row.substatement_type,
+                    claims=row.fencing_token,
+                    cancel_requested=row.cancel_requested,
+                    results_exposed=row.results_exposed,
+                )
+                if fate is Fate.REQUEUE:
+                    if _requeue(connection, held):
+                        requeued.append(row.id)
+                elif _end(connection, held, completion_of_lost_query(fate, now)):
+                    ended.append(row.id)
+        return Recovery(tuple(requeued), tuple(ended))
+
+    def queue_counts(self, work_group: str) -> QueueCounts:
+        """How many of the work group's queries wait and run now."""
+        statement = (
+            select(_Q.c.state, func.count().label("queries"))
+            .where(_Q.c.state.in_([_QUEUED, _RUNNING]), _Q.c.work_group == work_group)
+            .group_by(_Q.c.state)
+        )
+        with self._database.read() as connection:
+            counts = {row.state: row.queries for row in connection.execute(statement)}
+        return QueueCounts(counts.get(_QUEUED, 0), counts.get(_RUNNING, 0))
+
+    def queued_total(self) -> int:
+        """How many queries wait in all work groups."""
+        statement = select(func.count()).where(_Q.c.state == _QUEUED)
+        with self._database.read() as connection:
+            return connection.scalar(statement) or 0
+
+    def queue_position(self, query_id: str) -> int | None:
+        """The 1-based place in the work group's queue when users take turns."""
+        own = _Q.alias("own")
+        own_group = select(own.c.work_group).where(own.c.id == query_id).scalar_subquery()
+        turn = func.row_number().over(partition_by=_Q.c.principal, order_by=_Q.c.sequence)
+        queue = (
+            select(_Q.c.id, _Q.c.sequence, turn.label("turn"))
+            .where(_Q.c.state == _QUEUED, _Q.c.work_group == own_group)
+            .subquery()
+        )
+        place = func.row_number().over(order_by=(queue.c.turn, queue.c.sequence))
+        places = select(queue.c.id, place.label("place")).subquery()
+        statement = select(places.c.place).where(places.c.id == query_id)
+        with self._database.read() as connection:
+            return connection.scalar(statement)
+
+    def expire_results(self, *, completed_before: datetime, limit: int) -> Sequence[str]:
+        """Mark results of queries that ended before the time as gone; their ids."""
+        old = (
+            select(_Q.c.sequence)
+            .where(
+                _Q.c.state.not_in([_QUEUED, _RUNNING]),
+                _Q.c.completed_at < completed_before,
+                _Q.c.results_expired.is_(False),
+            )
+            .limit(limit)
+        )
+        statement = (
+            update(_Q).where(_Q.c.sequence.in_(old)).values(results_expired=True).returning(_Q.c.id)
+        )
+        with self._database.write() as connection:
+            return list(connection.scalars(statement))
+
+
+def _conditions(history_filter: HistoryFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if history_filter.work_group is not None:
+        conditions.append(_Q.c.work_group == history_filter.work_group)
+    if history_filter.states is not None:
+        conditions.append(_Q.c.state.in_(sorted(state.value for state in history_filter.states)))
+    if history_filter.principal is not None:
+        conditions.append(_Q.c.principal == history_filter.principal)
+    if history_filter.submitted_after is not None:
+        conditions.append(_Q.c.submitted_at > history_filter.submitted_after)
+    if history_filter.submitted_before is not None:
+        conditions.append(_Q.c.submitted_at < history_filter.submitted_before)
+    return conditions
+
+
+def _next_in_turn(running_max_default: int) -> Select[tuple[int]]:
+    """The queued query whose turn it is, in work groups that have room."""
+    candidate = _Q.alias("candidate")
+    running = _Q.alias("running")
+    by_group = (
+        select(running.c.work_group, func.count().label("running"))
+        .where(running.c.state == _RUNNING)
+        .group_by(running.c.work_group)
+        .subquery("by_group")
+    )
+    by_principal = (
+        select(running.c.principal, func.count().label("running"))
+        .where(running.c.state == _RUNNING)
+        .group_by(running.c.principal)
+        .subquery("by_principal")
+    )
+    room = func.coalesce(work_groups.c.running_max, running_max_default)
+    return (
+        select(candidate.c.sequence)
+        .outerjoin(by_group, by_group.c.work_group == candidate.c.work_group)
+        .outerjoin(by_principal, by_principal.c.principal == candidate.c.principal)
+        .outerjoin(work_groups, work_groups.c.name == candidate.c.work_group)
+        .outerjoin(turns, turns.c.principal == candidate.c.principal)
+        .where(candidate.c.state == _QUEUED, func.coalesce(by_group.c.running, 0) < room)
+        .order_by(
+            func.coalesce(by_principal.c.running, 0),
+            func.coalesce(turns.c.turn, 0),
+            candidate.c.sequence,
+        )
+        .limit(1)
+    )
+
+
+def _take_turn(connection: Connection, principal: str) -> None:
+    turn = (select(func.coalesce(func.max(turns.c.turn), 0) + 1)).scalar_subquery()
+    taken = connection.execute(
+        update(turns).where(turns.c.principal == principal).values(turn=turn)
+    )
+    if taken.rowcount == 0:
+        connection.execute(insert(turns).values(principal=principal, turn=turn))
+
+
+def _held(query_id: str, fencing_token: int) -> ColumnElement[bool]:
+    return and_(_Q.c.id == query_id, _Q.c.state == _RUNNING, _Q.c.fencing_token == fencing_token)
+
+
+def _end(connection: Connection, which: ColumnElement[bool], completion: Completion) -> bool:
+    document = {
+        name: to_document(getattr(completion, name))
+        for name in _OUTCOME_MEMBERS
+        if getattr(completion, name) is not None
+    }
+    values: Document = {
+        "state": completion.state.value,
+        "completed_at": completion.completed_at,
+        "outcome": dumps(document),
+        "lease_owner": None,
+        "lease_expires_at": None,
+    }
+    if completion.statement_type is not None:
+        values["statement_type"] = completion.statement_type.value
+        values["substatement_type"] = completion.substatement_type
+    return connection.execute(update(_Q).where(which).values(values)).rowcount == 1
+
+
+def _requeue(connection: Connection, which: ColumnElement[bool]) -> bool:
+    statement = (
+        update(_Q)
+        .where(which)
+        .values(state=_QUEUED, started_at=None, lease_owner=None, lease_expires_at=None)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def _new_row(execution: QueryExecution, terms: SubmissionTerms) -> Document:
+    document: Document = to_document(terms)
+    document.update({name: to_document(getattr(execution, name)) for name in _SUBMISSION_MEMBERS})
+    if execution.client_request_token is not None:
+        document["client_request_token"] = execution.client_request_token
+    return {
+        "id": execution.id,
+        "state": execution.state.value,
+        "work_group": execution.work_group,
+        "principal": execution.principal,
+        "sql": execution.sql,
+        "submission": dumps(document),
+        "statement_type": execution.statement_type and execution.statement_type.value,
+        "substatement_type": execution.substatement_type,
+        "submitted_at": execution.submitted_at,
+        "fencing_token": 0,
+        "cancel_requested": False,
+        "results_exposed": False,
+        "results_expired": False,
+    }
+
+
+def _execution(row: RowMapping) -> QueryExecution:
+    document: Document = loads(row["submission"])
+    if row["outcome"] is not None:
+        document.update(loads(row["outcome"]))
+    told: dict[str, Any] = {
+        field.name: row[field.name]
+        for field in dataclasses.fields(QueryExecution)
+        if field.name in row
+    }
+    told["state"] = QueryState(row["state"])
+    if row["statement_type"] is not None:
+        told["statement_type"] = StatementType(row["statement_type"])
+    return from_document(QueryExecution, document, **told)
