@@ -385,6 +385,14 @@ class QDigest(TrinoType):
         return (self.value,)
 
     @property
+    def wire_name(self) -> str:
+        return f"qdigest({self.value.wire_name})"
+
+    @property
+    def signature_text(self) -> str:
+        return f"qdigest({self.value.signature_text})"
+
+    @property
     def is_comparable(self) -> bool:
         return False
 

@@ -81,8 +81,14 @@ class BoundCall:
         return self.signature.result.bind(self.types, self.longs)
 
     def __str__(self) -> str:
-        arguments = ",".join(type_.signature_text for type_ in self.argument_types)
-        return f"({arguments}):{self.result_type().signature_text}"
+        formals = self.signature.expanded(len(self.argument_types)) or ()
+        arguments = ",".join(map(_text, formals, self.argument_types))
+        return f"({arguments}):{_text(self.signature.result, self.result_type())}"
+
+
+def _text(formal: TypePattern, bound: TrinoType) -> str:
+    # Trino prints what it bound, and as the signature spells it what had nothing to bind.
+    return formal.text if formal.kind is PatternKind.GROUND else bound.signature_text
 
 
 def bind(signature: Signature, arguments: Sequence[Argument], *, coerce: bool) -> BoundCall | None:
