@@ -1,0 +1,40 @@
+"""S3's error codes and statuses as errors of ours."""
+
+from __future__ import annotations
+
+import re
+
+from querysvc.errors import ErrorCode, QueryServiceError
+
+_BAD_CREDENTIALS = (
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "RequestTimeTooSkewed",
+)
+_KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[^\s\"'<>,]+")
+_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.S)
+
+
+def denied(text: str, what: str, endpoint: str) -> QueryServiceError:
+    """S3 answered 401 or 403: wrong credentials, no permission, or a KMS key out of reach."""
+    for code in _BAD_CREDENTIALS:
+        if code in text:
+            return QueryServiceError(
+                ErrorCode.INVALID_CREDENTIALS,
+                f"{endpoint} does not accept the credentials ({code}) for {what}",
+            )
+    key = _KMS_KEY.search(text)
+    if key is not None or "kms:" in text.lower():
+        named = key[0].rstrip(".;)") if key else "its KMS key"
+        return QueryServiceError(
+            ErrorCode.ACCESS_DENIED,
+            f"{what} is encrypted with {named}, which the credentials may not use (kms:Decrypt)",
+        )
+    told = _MESSAGE.search(text)
+    detail = f": {told[1]}" if told else ""
+    return QueryServiceError(ErrorCode.ACCESS_DENIED, f"{endpoint} denies access to {what}{detail}")

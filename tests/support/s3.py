@@ -1,0 +1,133 @@
+"""A real S3 server for tests: versitygw over a temporary directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.config
+
+from querysvc.plan import StoredObject
+from querysvc.storage.configuration import Credentials, StorageConfiguration
+
+ROOT = Path(__file__).parents[2]
+ACCESS_KEY, SECRET_KEY = "testaccess", "testsecretkey"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server and how to speak to it."""
+
+    url: str
+    region: str = REGION
+    access_key: str = ACCESS_KEY
+    secret_key: str = SECRET_KEY
+    process_id: int | None = None
+
+    def client(self, region: str | None = None) -> Any:
+        """A boto3 client, for preparing and checking."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=region or self.region,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            config=botocore.config.Config(s3={"addressing_style": "path"}),
+        )
+
+    def configuration(self, **changes: Any) -> StorageConfiguration:
+        """The storage configuration that points here."""
+        values: dict[str, Any] = {
+            "endpoint_url": self.url,
+            "region": self.region,
+            "credentials": Credentials(self.access_key, self.secret_key),
+            **changes,
+        }
+        return StorageConfiguration(**values)
+
+    def put(self, bucket: str, key: str, data: bytes, **options: Any) -> StoredObject:
+        """Write an object and describe it as a listing would."""
+        client = self.client()
+        client.put_object(Bucket=bucket, Key=key, Body=data, **options)
+        return self.stored(bucket, key)
+
+    def stored(self, bucket: str, key: str) -> StoredObject:
+        """Describe an object as a listing would."""
+        head = self.client().head_object(Bucket=bucket, Key=key)
+        return StoredObject(
+            bucket,
+            key,
+            head["ContentLength"],
+            head["ETag"].strip('"'),
+            head["LastModified"],
+            head.get("StorageClass", "STANDARD"),
+        )
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def find_versitygw() -> str | None:
+    """The server's binary: .tools/bin of the project, or the path."""
+    own = ROOT / ".tools" / "bin" / "versitygw"
+    return str(own) if own.exists() else shutil.which("versitygw")
+
+
+def wait_until_answering(url: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    """Wait until an HTTP server answers anything at all."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server for {url} ended with {process.returncode}")
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"{url} did not answer within {seconds} s")
+
+
+@contextmanager
+def versitygw(folder: Path) -> Iterator[S3Server]:
+    """Run versitygw on a free port over `folder`."""
+    binary = find_versitygw()
+    if binary is None:
+        raise FileNotFoundError("versitygw is in neither .tools/bin nor the path")
+    for part in ("data", "iam", "versions"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [binary, "--port", f"127.0.0.1:{port}", "--region", REGION, "--iam-dir"]
+    command += [str(folder / "iam"), "posix", "--versioning-dir", str(folder / "versions")]
+    command += [str(folder / "data")]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ROOT_ACCESS_KEY": ACCESS_KEY,
+        "ROOT_SECRET_KEY": SECRET_KEY,
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            wait_until_answering(f"http://127.0.0.1:{port}/", process)
+            yield S3Server(f"http://127.0.0.1:{port}", process_id=process.pid)
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
