@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from dataclasses import replace
 from typing import Final
 
 import orjson
@@ -42,7 +43,15 @@ def partition_identity(values: PartitionValues) -> str:
 
 def values_text(values: PartitionValues) -> str:
     """Print partition values as canonical JSON."""
-    return orjson.dumps(values).decode()
+    try:
+        return orjson.dumps(values).decode()
+    except (TypeError, orjson.JSONEncodeError) as error:
+        raise InvalidInputError(f"a partition value is not valid text: {error}") from error
+
+
+def values_of(text: str) -> PartitionValues:
+    """Read what `values_text` printed."""
+    return tuple(orjson.loads(text))
 
 
 def segment_hash(identity: str) -> int:
@@ -82,6 +91,16 @@ def check_keys_count(previous: Table, table: Table, partitions_count: int) -> No
             f"the partition keys of {table.full_name} cannot be added to or removed: "
             f"it has {partitions_count} partitions"
         )
+
+
+def next_version(previous: Table, table: Table) -> Table:
+    """Give what an update stores: the next version, with what only the creation sets."""
+    return replace(
+        table,
+        version_id=previous.version_id + 1,
+        create_time=previous.create_time,
+        created_by=previous.created_by,
+    )
 
 
 def version_not_found(name: TableName, version_id: int) -> EntityNotFoundError:

@@ -146,7 +146,8 @@ class MemoryCatalogRepository:
     def update_database(self, database: Database) -> None:
         """Replace a database's properties."""
         with self._lock:
-            self._database(database.full_name).database = database
+            entry = self._database(database.full_name)
+            entry.database = replace(database, create_time=entry.database.create_time)
 
     def delete_database(self, name: DatabaseName, *, cascade: bool) -> None:
         """Remove a database."""
@@ -215,7 +216,7 @@ class MemoryCatalogRepository:
                     self._limits.archived_versions_per_table_max,
                 )
                 entry.versions[previous.version_id] = previous
-            entry.table = replace(table, version_id=previous.version_id + 1)
+            entry.table = identity.next_version(previous, table)
             entry.changed()
             return entry.table
 
@@ -365,11 +366,12 @@ class MemoryCatalogRepository:
         new = _identity(entry.table, partition.values)
         if old not in entry.partitions:
             raise identity.partition_not_found(entry.table, values)
+        if new != old and new in entry.partitions:
+            raise identity.partition_exists(entry.table, partition.values)
+        created = entry.partitions[old].creation_time
         if new != old:
-            if new in entry.partitions:
-                raise identity.partition_exists(entry.table, partition.values)
             entry.drop_partition(old)
-        entry.partitions[new] = partition
+        entry.partitions[new] = replace(partition, creation_time=created)
 
     def delete_partitions(
         self, table: TableName, values: Sequence[PartitionValues]

@@ -31,8 +31,6 @@ def normalize_name(kind: EntityKind, name: str) -> str:
         )
     if _FORBIDDEN_IN_NAMES.search(name):
         raise InvalidInputError(f"{kind} name {name!r} holds a character that is not allowed")
-    if name != name.strip():
-        raise InvalidInputError(f"{kind} name {name!r} must not begin or end with a space")
     return name.lower()
 
 

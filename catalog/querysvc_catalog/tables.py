@@ -137,3 +137,5 @@ functions = Table(
     Column("name", _text(255), primary_key=True),
     Column("document", Text, nullable=False),
 )
+
+OWNED_BY_TABLE: Final = (column_statistics, partitions, storage_shapes, table_versions)
