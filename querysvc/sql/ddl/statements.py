@@ -1,0 +1,147 @@
+"""DDL and utility statements as values. Names are lower case, as the catalog keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from querysvc_catalog.model import Column, StorageDescriptor
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """A table's or view's name as written; None parts come from the session."""
+
+    name: str
+    database: str | None = None
+    catalog: str | None = None
+
+    def __str__(self) -> str:
+        return ".".join(part for part in (self.catalog, self.database, self.name) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDatabase:
+    """CREATE DATABASE | SCHEMA."""
+
+    database: str
+    if_not_exists: bool = False
+    comment: str | None = None
+    location: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DropDatabase:
+    """DROP DATABASE | SCHEMA … [RESTRICT | CASCADE]."""
+
+    database: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable:
+    """CREATE EXTERNAL TABLE, its storage already in the catalog's terms."""
+
+    name: ObjectName
+    storage_descriptor: StorageDescriptor
+    partition_keys: tuple[Column, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    comment: str | None = None
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropTable:
+    """DROP TABLE."""
+
+    name: ObjectName
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionSpec:
+    """PARTITION (key = 'value', …) [LOCATION '…']."""
+
+    values: tuple[tuple[str, str], ...]
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddPartitions:
+    """ALTER TABLE … ADD [IF NOT EXISTS] PARTITION …"""
+
+    table: ObjectName
+    partitions: tuple[PartitionSpec, ...]
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropPartitions:
+    """ALTER TABLE … DROP [IF EXISTS] PARTITION …"""
+
+    table: ObjectName
+    partitions: tuple[PartitionSpec, ...]
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RepairTable:
+    """MSCK REPAIR TABLE: register the Hive-style partitions that lie under the location."""
+
+    table: ObjectName
+
+
+@dataclass(frozen=True, slots=True)
+class ShowDatabases:
+    """SHOW DATABASES | SCHEMAS [LIKE 'pattern']."""
+
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTables:
+    """SHOW TABLES [IN database] ['pattern']."""
+
+    database: str | None = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPartitions:
+    """SHOW PARTITIONS table."""
+
+    table: ObjectName
+
+
+@dataclass(frozen=True, slots=True)
+class ShowColumns:
+    """SHOW COLUMNS IN | FROM table."""
+
+    table: ObjectName
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeTable:
+    """DESCRIBE [EXTENDED | FORMATTED] table."""
+
+    table: ObjectName
+    detail: str | None = None
+
+
+Statement: TypeAlias = (
+    CreateDatabase
+    | DropDatabase
+    | CreateTable
+    | DropTable
+    | AddPartitions
+    | DropPartitions
+    | RepairTable
+    | ShowDatabases
+    | ShowTables
+    | ShowPartitions
+    | ShowColumns
+    | DescribeTable
+)
