@@ -1,0 +1,178 @@
+"""Aggregates and window functions, with their clauses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from querysvc import tree
+from querysvc.errors import ErrorCode
+from querysvc.sql import syntax
+from querysvc.sql.expressions import windows
+from querysvc.sql.expressions.arguments import resolve_call
+from querysvc.sql.expressions.coercion import coerce_to
+from querysvc.sql.expressions.errors import fail, located_at, mismatch
+from querysvc.sql.expressions.printing import printed
+from querysvc.sql.functions.resolve import Resolution, resolve
+from querysvc.sql.functions.signature import FunctionKind
+from querysvc.types.algebra import BOOLEAN, VARCHAR, Varchar
+
+if TYPE_CHECKING:
+    from querysvc.sql.expressions.analyser import Analyser
+    from querysvc.sql.scope import Scope
+
+_NULL_TREATMENT: Final = frozenset({"lag", "lead", "first_value", "last_value", "nth_value"})
+_RANKING: Final = frozenset(
+    {"row_number", "rank", "dense_rank", "ntile", "percent_rank", "cume_dist"}
+)
+_OFFSET: Final = frozenset({"lag", "lead"})
+
+
+def aggregate(
+    analyser: Analyser, node: syntax.FunctionCall, scope: Scope, name: str
+) -> tree.Expression:
+    """An aggregate call without OVER."""
+    filter_ = _filter(analyser, node, scope)
+    resolution, arguments = resolve_call(analyser, node, scope, name)
+    order_by = _order_by(analyser, node, scope)
+    _check_distinct(analyser, node, arguments)
+    return tree.Aggregate(
+        resolution.return_type,
+        resolution.signature.name,
+        resolution.key,
+        arguments,
+        node.is_distinct,
+        filter_,
+        order_by,
+    )
+
+
+def windowed(
+    analyser: Analyser,
+    node: syntax.FunctionCall,
+    scope: Scope,
+    name: str,
+    kind: FunctionKind | None,
+) -> tree.Expression:
+    """A window function, or an aggregate, with its OVER clause."""
+    assert node.window is not None
+    specification = scope.window(node.window)
+    _check_clauses(node, specification, name)
+    window = windows.window(analyser, specification, scope)
+    filter_ = _filter(analyser, node, scope)
+    resolution, arguments = resolve_call(analyser, node, scope, name)
+    if kind is FunctionKind.SCALAR:
+        raise fail(ErrorCode.FUNCTION_NOT_WINDOW, node, f"Not a window function: {name}")
+    order_by = _order_by(analyser, node, scope)
+    _check_distinct(analyser, node, arguments)
+    if filter_ is not None:
+        message = "FILTER is not yet supported for window functions"
+        raise fail(ErrorCode.NOT_SUPPORTED, node, message)
+    if order_by:
+        message = "ORDER BY inside a window function's arguments is not supported"
+        raise fail(ErrorCode.NOT_SUPPORTED, node, message)
+    return _window_call(node, resolution, arguments, window)
+
+
+def _window_call(
+    node: syntax.FunctionCall,
+    resolution: Resolution,
+    arguments: tuple[tree.Expression, ...],
+    window: tree.Window,
+) -> tree.Expression:
+    return tree.WindowCall(
+        resolution.return_type,
+        resolution.signature.name,
+        resolution.key,
+        arguments,
+        window,
+        is_distinct=node.is_distinct,
+        ignore_nulls=node.null_treatment == "IGNORE",
+    )
+
+
+def _check_clauses(
+    node: syntax.FunctionCall, window: syntax.WindowSpecification, name: str
+) -> None:
+    """What Trino refuses by the function's name."""
+    if node.null_treatment is not None and name not in _NULL_TREATMENT:
+        message = f"Cannot specify null treatment clause for {name} function"
+        raise fail(ErrorCode.NULL_TREATMENT_NOT_ALLOWED, node, message)
+    if name in _OFFSET and not window.order_by:
+        message = f"{name} function requires an ORDER BY window clause"
+        raise fail(ErrorCode.MISSING_ORDER_BY, window, message)
+    if name in _OFFSET | _RANKING and window.frame is not None:
+        message = f"Cannot specify window frame for {name} function"
+        raise fail(ErrorCode.INVALID_WINDOW_FRAME, window.frame, message)
+
+
+def _filter(analyser: Analyser, node: syntax.FunctionCall, scope: Scope) -> tree.Expression | None:
+    if node.filter is None:
+        return None
+    condition = analyser.analyse(node.filter, scope)
+    return coerce_to((node.filter, condition), BOOLEAN, "Filter expression")
+
+
+def _order_by(
+    analyser: Analyser, node: syntax.FunctionCall, scope: Scope
+) -> tuple[tree.SortItem, ...]:
+    items = tuple(windows.sort_item(analyser, item, scope) for item in node.order_by)
+    for item in items:
+        type_ = item.value.type
+        if not type_.is_orderable:
+            message = f"ORDER BY can only be applied to orderable types (actual: {type_})"
+            raise mismatch(node, message)
+    return items
+
+
+def _check_distinct(
+    analyser: Analyser, node: syntax.FunctionCall, arguments: tuple[tree.Expression, ...]
+) -> None:
+    if not node.is_distinct:
+        return
+    for argument in arguments:
+        if not argument.type.is_comparable:
+            message = f"DISTINCT can only be applied to comparable types (actual: {argument.type})"
+            raise mismatch(node, message)
+    written = [analyser.context.type_of(argument) for argument in node.arguments]
+    for item in node.order_by:
+        if analyser.context.type_of(item.value) not in written:
+            raise fail(
+                ErrorCode.EXPRESSION_NOT_IN_DISTINCT,
+                item.value,
+                "For aggregate function with DISTINCT, ORDER BY expressions must appear in "
+                "arguments",
+            )
+
+
+def listagg(analyser: Analyser, node: syntax.FunctionCall, scope: Scope) -> tree.Expression:
+    """LISTAGG(value, separator …) WITHIN GROUP (ORDER BY …).
+
+    Its arguments are the value and the separator; `options` hold the ON OVERFLOW clause.
+    """
+    value, separator = (analyser.analyse(item, scope) for item in node.arguments)
+    if not isinstance(value.type, Varchar):
+        text = printed(node.arguments[0])
+        message = f"Expected expression of varchar, but '{text}' has {value.type} type"
+        raise mismatch(node, message)
+    filter_ = _filter(analyser, node, scope)
+    order_by = _order_by(analyser, node, scope)
+    _check_distinct(analyser, node, (value, separator))
+    if node.window is not None:
+        message = "LISTAGG as a window function is not supported"
+        raise fail(ErrorCode.NOT_SUPPORTED, node, message)
+    with located_at(node):
+        resolution = resolve("listagg", (VARCHAR, VARCHAR, BOOLEAN, VARCHAR, BOOLEAN))
+    arguments = tuple(
+        coerce_to((item, typed), VARCHAR, "LISTAGG argument")
+        for item, typed in zip(node.arguments, (value, separator), strict=True)
+    )
+    return tree.Aggregate(
+        VARCHAR,
+        resolution.signature.name,
+        resolution.key,
+        arguments,
+        node.is_distinct,
+        filter_,
+        order_by,
+        node.options or (("overflow", "ERROR"),),
+    )
