@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import FastAPI
-from querysvc_catalog.service import CatalogService
 
 from querysvc.rest import catalog, health, problems, queries, work_groups
 from querysvc.rest.security import Authenticate
 from querysvc.service.queries import QueryService
 from querysvc.service.work_groups import WorkGroupService
+from querysvc_catalog.service import CatalogService
 
 DESCRIPTION = """\
 SQL over objects in S3, in place. Submit a statement (`POST /v1/queries`, with `?wait=` seconds for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated
@@ -31,7 +31,7 @@ MEDIA_TYPES = {
     "application/vnd.apache.arrow.stream": ResultFormat.ARROW,
     "application/vnd.apache.parquet": ResultFormat.PARQUET,
 }
-_STREAMED = {f"{kind}; charset=utf-8" if "text" in kind else kind: {} for kind in MEDIA_TYPES}
+_STREAMED: dict[str, dict[str, str]] = {kind: {} for kind in MEDIA_TYPES}
 
 PageToken = Annotated[str | None, Query(description="From the page before.")]
 
@@ -209,7 +209,7 @@ async def _wait(
 
 async def _changes(
     service: QueryService, query_id: str, caller: Principal
-) -> AsyncIterator[QueryExecution]:
+) -> AsyncGenerator[QueryExecution]:
     """Every change of a query, bridged from the service's threads; the last one is terminal."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[QueryExecution] = asyncio.Queue()
@@ -233,7 +233,7 @@ async def _events(service: QueryService, query_id: str, caller: Principal) -> As
     pending: asyncio.Task[QueryExecution] | None = None
     try:
         while True:
-            pending = pending or asyncio.ensure_future(anext(changes))  # type: ignore[arg-type]  # an async generator's anext is awaitable, which the stub's Task type does not know
+            pending = pending or asyncio.ensure_future(anext(changes))
             done, _ = await asyncio.wait({pending}, timeout=EVENT_SECONDS_MAX)
             if not done:
                 yield b": still here\n\n"
@@ -248,4 +248,5 @@ async def _events(service: QueryService, query_id: str, caller: Principal) -> As
     finally:
         if pending is not None:
             pending.cancel()
-        await changes.aclose()  # type: ignore[attr-defined]  # it is an async generator
+            await asyncio.wait({pending})  # a generator closes only once it no longer runs
+        await changes.aclose()
