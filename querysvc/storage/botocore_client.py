@@ -27,6 +27,10 @@ def open_client(
         "retries": {"mode": "standard", "total_max_attempts": attempts},
         "s3": {"addressing_style": "path" if endpoint.path_style else "virtual"},
     }
+    if not endpoint.is_aws:
+        # Trailing checksums in aws-chunked bodies are beyond many compatible stores.
+        options["request_checksum_calculation"] = "when_required"
+        options["response_checksum_validation"] = "when_required"
     if endpoint.anonymous:
         options["signature_version"] = UNSIGNED
     verify: bool | str = configuration.tls_verify

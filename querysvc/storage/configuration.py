@@ -103,6 +103,10 @@ class StorageConfiguration:
 
     listing_concurrency: int = 32
     """Listing and HEAD requests in flight."""
+    listing_objects_max: int = 5_000_000
+    """Objects that one location may have."""
+    metadata_attempts_max: int = 6
+    """Tries of one listing, HEAD or bucket request."""
     bucket_facts_ttl_seconds: float = 300.0
     unanswered_bucket_facts: UnansweredFacts = "auto"
     """When an endpoint does not answer request-payment or encryption calls: `fail` refuses the

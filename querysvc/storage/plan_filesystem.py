@@ -23,6 +23,9 @@ class PlanFile(io.RawIOBase):
     A positional read is `seek` then `read` on one thread, and another thread may come between; a
     sequential read has one position for all. So `seek` leaves a position that only its own thread
     takes up, once; without one, `read` goes on from the shared position. Reads set the shared one.
+
+    A handle is read in one way or the other. Should a sequential read come while another thread's
+    `seek` elsewhere is still to be taken up, either answer could be wrong: that is an error.
     """
 
     def __init__(self, client: RangeClient, object_index: int) -> None:
@@ -31,8 +34,9 @@ class PlanFile(io.RawIOBase):
         self._object_index = object_index
         self._size = client.size(object_index)
         self._shared = 0
-        self._shared_lock = threading.Lock()
-        self._own = threading.local()
+        self._sought: dict[int, int] = {}
+        """By thread: the position that its next read takes up."""
+        self._lock = threading.Lock()
 
     def readable(self) -> bool:
         """Always."""
@@ -48,23 +52,30 @@ class PlanFile(io.RawIOBase):
         position = base + offset
         if position < 0:
             raise ValueError(f"negative seek position {position}")
-        self._own.pending = position
+        with self._lock:
+            self._sought[threading.get_ident()] = position
         return position
 
     def tell(self) -> int:
         """Where this thread's next read starts."""
-        pending: int | None = getattr(self._own, "pending", None)
-        return self._shared if pending is None else pending
+        return self._sought.get(threading.get_ident(), self._shared)
 
     def read(self, size: int = -1, /) -> bytes:
         """Read up to `size` bytes; fewer only at the end of the object."""
-        pending: int | None = getattr(self._own, "pending", None)
-        self._own.pending = None
-        with self._shared_lock:
-            start = self._shared if pending is None else pending
+        with self._lock:
+            start = self._take_position()
             end = self._size if size is None or size < 0 else min(start + size, self._size)
             self._shared = max(start, end)
         return self._client.read(self._object_index, start, end - start)
+
+    def _take_position(self) -> int:
+        sought = self._sought.pop(threading.get_ident(), None)
+        if sought is not None:
+            return sought
+        if any(position != self._shared for position in self._sought.values()):
+            raise OSError("positional and sequential reads of one handle were mixed")
+        self._sought.clear()
+        return self._shared
 
     def readinto(self, buffer: Any, /) -> int:  # the stub's buffer protocol type
         """Read into `buffer` (for `io.BufferedReader`)."""

@@ -300,7 +300,7 @@ class RangeClient:
         return claimed
 
     def _miss(self, object_index: int, start: int, end: int) -> list[_Segment]:
-        """Make segments for what nobody announced; small reads in sequence get a growing read-ahead.
+        """Make segments for what nobody announced; small reads in sequence read on ahead.
 
         (A gzip stream is read 32 KiB at a time: a round trip each would take minutes.)
         """

@@ -1,0 +1,173 @@
+"""What the planner asks of S3: listings, partition folders, HEADs."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.plan import StoredObject
+from querysvc.storage.configuration import StorageConfiguration
+from querysvc.storage.listing import PAGE, Listing, ListingError, ListingPage
+from querysvc.storage.locations import Location, is_hidden, parse_location
+from querysvc.storage.s3_connection import S3Connection, S3RefusalError
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectHead:
+    """What HEAD tells and a listing does not."""
+
+    etag: str
+    encryption: str | None = None
+    """`AES256`, `aws:kms`, `aws:kms:dsse`, `SSE-C`; None when S3 tells none."""
+    kms_key: str | None = None
+    is_client_side_encrypted: bool = False
+    is_restored: bool = False
+    """An archived object with a readable copy."""
+
+
+_HEADS_AT_ONCE = 4096
+_CLIENT_SIDE_KEYS = frozenset({"x-amz-key", "x-amz-key-v2", "x-amz-c", "x-amz-3"})
+
+
+def is_client_side_encrypted(metadata: Mapping[str, str]) -> bool:
+    """Whether user metadata (names without `x-amz-meta-`) is an encryption client's envelope."""
+    return any(name.lower() in _CLIENT_SIDE_KEYS for name in metadata)
+
+
+class StorageClient:
+    """Lists and inspects objects. Thread-safe; runs many requests at a time."""
+
+    def __init__(self, connection: S3Connection) -> None:
+        self._connection = connection
+
+    @property
+    def configuration(self) -> StorageConfiguration:
+        """The configuration behind the connection."""
+        return self._connection.configuration
+
+    def list_objects(self, location: str, *, includes_hidden: bool = False) -> list[StoredObject]:
+        """List the objects under a location, as tables see them."""
+        return self.list_locations([location], includes_hidden=includes_hidden)[0]
+
+    def list_locations(
+        self, locations: Sequence[str], *, includes_hidden: bool = False
+    ) -> list[list[StoredObject]]:
+        """List many locations concurrently; answers are in the order of `locations`."""
+        parsed = [parse_location(one) for one in locations]
+
+        async def work() -> list[list[StoredObject]]:
+            return await self._connection.gather(
+                self._objects(one, includes_hidden=includes_hidden) for one in parsed
+            )
+
+        return self._connection.run(work())
+
+    def list_prefixes(self, locations: Sequence[str]) -> list[list[str]]:
+        """List the folders directly under each location, with their closing slash, visible ones."""
+        parsed = [parse_location(one) for one in locations]
+
+        async def work() -> list[list[str]]:
+            return await self._connection.gather(self._folders(one) for one in parsed)
+
+        return self._connection.run(work())
+
+    def heads(
+        self, objects: Sequence[StoredObject], *, region: Mapping[str, str] | None = None
+    ) -> list[ObjectHead]:
+        """HEAD many objects concurrently; each must still be the listed one."""
+        regions = region or {}
+
+        async def work(part: Sequence[StoredObject]) -> list[ObjectHead]:
+            return await self._connection.gather(
+                self._head(one, regions.get(one.bucket)) for one in part
+            )
+
+        heads: list[ObjectHead] = []
+        for at in range(0, len(objects), _HEADS_AT_ONCE):
+            heads += self._connection.run(work(objects[at : at + _HEADS_AT_ONCE]))
+        return heads
+
+    async def _objects(self, location: Location, *, includes_hidden: bool) -> list[StoredObject]:
+        listing = await self._pages(location, delimiter=None)
+        if includes_hidden:
+            return listing.objects
+        prefix = location.prefix
+        return [one for one in listing.objects if not is_hidden(one.key, prefix)]
+
+    async def _folders(self, location: Location) -> list[str]:
+        listing = await self._pages(location, delimiter="/")
+        skip = len(location.prefix)
+        return [one for one in listing.prefixes if one[skip : skip + 1] not in ("_", ".", "/", "")]
+
+    async def _pages(self, location: Location, *, delimiter: str | None) -> Listing:
+        maximum = self.configuration.listing_objects_max
+        listing = Listing(location.bucket, location.prefix, maximum)
+        arguments = {"Prefix": location.prefix, "EncodingType": "url"}
+        if delimiter is not None:
+            arguments["Delimiter"] = delimiter
+        token: str | None = None
+        while True:
+            if token is not None:
+                arguments["ContinuationToken"] = token
+            try:
+                token = listing.add(await self._page(location, arguments))
+            except ListingError as error:
+                raise _bad_listing(location, error) from error
+            if token is None:
+                return listing
+
+    async def _page(self, location: Location, arguments: Mapping[str, str]) -> ListingPage:
+        """Fetch one page; an answer that is not a whole page is asked for again."""
+        attempt = 1
+        while True:
+            response = await self._connection.call(
+                "list_objects_v2", bucket=location.bucket, what=str(location), **arguments
+            )
+            page = response[PAGE]
+            if isinstance(page, ListingPage):
+                return page
+            if attempt >= self.configuration.metadata_attempts_max:
+                raise _bad_listing(location, page)
+            await asyncio.sleep(self.configuration.backoff_seconds * attempt * random.random())  # noqa: S311
+            attempt += 1
+
+    async def _head(self, target: StoredObject, region: str | None) -> ObjectHead:
+        try:
+            response = await self._connection.call(
+                "head_object",
+                bucket=target.bucket,
+                region=region,
+                what=target.address,
+                Key=target.key,
+            )
+        except S3RefusalError as error:
+            if error.status != 404:
+                raise
+            raise QueryServiceError(
+                ErrorCode.OBJECT_CHANGED,
+                f"{target.address} was deleted since it was listed; run the query again",
+            ) from error
+        etag = response.get("ETag", "").strip('"')
+        if etag != target.etag:
+            raise QueryServiceError(
+                ErrorCode.OBJECT_CHANGED,
+                f"{target.address} changed since it was listed; run the query again",
+            )
+        customer = response.get("SSECustomerAlgorithm")
+        return ObjectHead(
+            etag=etag,
+            encryption="SSE-C" if customer else response.get("ServerSideEncryption"),
+            kms_key=response.get("SSEKMSKeyId"),
+            is_client_side_encrypted=is_client_side_encrypted(response.get("Metadata", {})),
+            is_restored='ongoing-request="false"' in response.get("Restore", ""),
+        )
+
+
+def _bad_listing(location: Location, error: Exception) -> QueryServiceError:
+    return QueryServiceError(
+        ErrorCode.STORAGE_UNAVAILABLE,
+        f"the listing of {location} is incomplete or inconsistent: {error}; nothing was read",
+    )

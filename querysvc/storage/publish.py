@@ -1,0 +1,205 @@
+"""Writing results: whole objects appear at once or not at all, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any  # botocore's arguments are untyped
+
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.model import ResultConfiguration
+from querysvc.storage.s3_connection import S3Connection
+
+_PART_BYTES = 16 << 20
+_PARTS_MAX = 10_000
+_PARTS_IN_FLIGHT = 4
+_DELETES_PER_REQUEST = 1000
+_ENCRYPTIONS = {"SSE_S3": "AES256", "SSE_KMS": "aws:kms"}
+_ACLS = {"BUCKET_OWNER_FULL_CONTROL": "bucket-owner-full-control"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    bucket: str
+    key: str
+    content_type: str
+    headers: dict[str, Any]
+    """Encryption, owner and ACL, as PutObject takes them."""
+
+    @property
+    def address(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def owner(self) -> dict[str, Any]:
+        """The one header that every request of an upload repeats."""
+        name = "ExpectedBucketOwner"
+        return {name: self.headers[name]} if name in self.headers else {}
+
+
+class ResultPublisher:
+    """Puts and deletes result objects. Thread-safe; the service's alone."""
+
+    def __init__(self, connection: S3Connection, *, part_bytes: int = _PART_BYTES) -> None:
+        self._connection = connection
+        self._part_bytes = part_bytes
+
+    def put_bytes(
+        self,
+        address: str,
+        data: bytes,
+        options: ResultConfiguration = ResultConfiguration(),
+        *,
+        content_type: str = "application/octet-stream",
+    ) -> None:
+        """Write a small object."""
+        self._connection.run(self._put(_target(address, options, content_type), data))
+
+    def put_file(
+        self,
+        address: str,
+        path: Path,
+        options: ResultConfiguration = ResultConfiguration(),
+        *,
+        content_type: str = "application/octet-stream",
+    ) -> None:
+        """Write a file's bytes, in parts if it is large; a failed upload is aborted."""
+        target = _target(address, options, content_type)
+        if path.stat().st_size <= self._part_bytes:
+            self._connection.run(self._put(target, path.read_bytes()))
+        else:
+            self._connection.run(self._upload(target, path))
+
+    def delete(self, addresses: Sequence[str]) -> None:
+        """Delete objects; those that do not exist are no error."""
+        by_bucket: dict[str, list[str]] = {}
+        for address in addresses:
+            bucket, key = split_address(address)
+            by_bucket.setdefault(bucket, []).append(key)
+        for bucket, keys in by_bucket.items():
+            for at in range(0, len(keys), _DELETES_PER_REQUEST):
+                self._connection.run(self._delete(bucket, keys[at : at + _DELETES_PER_REQUEST]))
+
+    async def _put(self, target: _Target, data: bytes) -> None:
+        await self._connection.call(
+            "put_object",
+            bucket=target.bucket,
+            what=target.address,
+            Key=target.key,
+            Body=data,
+            ContentType=target.content_type,
+            **target.headers,
+        )
+
+    async def _upload(self, target: _Target, path: Path) -> None:
+        created = await self._connection.call(
+            "create_multipart_upload",
+            bucket=target.bucket,
+            what=target.address,
+            Key=target.key,
+            ContentType=target.content_type,
+            **target.headers,
+        )
+        upload = {"Key": target.key, "UploadId": created["UploadId"], **target.owner}
+        try:
+            parts = await self._upload_parts(target, path, upload)
+            await self._connection.call(
+                "complete_multipart_upload",
+                bucket=target.bucket,
+                what=target.address,
+                MultipartUpload={"Parts": parts},
+                **upload,
+            )
+        except BaseException:
+            # Parts of an upload that nobody ends are invisible, and cost money for ever.
+            await asyncio.shield(
+                self._connection.call(
+                    "abort_multipart_upload", bucket=target.bucket, what=target.address, **upload
+                )
+            )
+            raise
+
+    async def _upload_parts(
+        self, target: _Target, path: Path, upload: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        size = path.stat().st_size
+        part_bytes = max(self._part_bytes, -(-size // _PARTS_MAX))
+        slots = asyncio.Semaphore(_PARTS_IN_FLIGHT)
+
+        async def one(number: int, offset: int) -> dict[str, Any]:
+            async with slots:
+                data = await asyncio.to_thread(_read, path, offset, part_bytes)
+                answer = await self._connection.call(
+                    "upload_part",
+                    bucket=target.bucket,
+                    what=target.address,
+                    PartNumber=number,
+                    Body=data,
+                    **upload,
+                )
+            return {"PartNumber": number, "ETag": answer["ETag"]}
+
+        return await self._connection.gather(
+            one(number, offset) for number, offset in enumerate(range(0, size, part_bytes), 1)
+        )
+
+    async def _delete(self, bucket: str, keys: Sequence[str]) -> None:
+        answer = await self._connection.call(
+            "delete_objects",
+            bucket=bucket,
+            Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
+        )
+        failed = answer.get("Errors") or []
+        if failed:
+            first = failed[0]
+            raise QueryServiceError(
+                ErrorCode.ACCESS_DENIED
+                if first.get("Code") == "AccessDenied"
+                else ErrorCode.STORAGE_UNAVAILABLE,
+                f"{len(failed)} of {len(keys)} objects of bucket {bucket} were not deleted; "
+                f"{first.get('Key')}: {first.get('Code')} {first.get('Message')}",
+            )
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Read `s3://bucket/key`, the key as it is."""
+    scheme, _, rest = address.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme.lower() not in ("s3", "s3a", "s3n") or not bucket or not key:
+        raise QueryServiceError(
+            ErrorCode.INVALID_REQUEST, f"{address!r} is not the address of an object (s3://b/k)"
+        )
+    return bucket, key
+
+
+def _read(path: Path, offset: int, length: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(length)
+
+
+def _target(address: str, options: ResultConfiguration, content_type: str) -> _Target:
+    bucket, key = split_address(address)
+    headers: dict[str, Any] = {}
+    if options.encryption_option is not None:
+        algorithm = _ENCRYPTIONS.get(options.encryption_option)
+        if algorithm is None:
+            raise QueryServiceError(
+                ErrorCode.NOT_SUPPORTED,
+                f"result encryption {options.encryption_option} is not supported; "
+                f"use one of {', '.join(_ENCRYPTIONS)}",
+            )
+        headers["ServerSideEncryption"] = algorithm
+        if algorithm == "aws:kms" and options.kms_key is not None:
+            headers["SSEKMSKeyId"] = options.kms_key
+    if options.expected_bucket_owner is not None:
+        headers["ExpectedBucketOwner"] = options.expected_bucket_owner
+    if options.acl_option is not None:
+        if options.acl_option not in _ACLS:
+            raise QueryServiceError(
+                ErrorCode.NOT_SUPPORTED, f"result ACL {options.acl_option} is not supported"
+            )
+        headers["ACL"] = _ACLS[options.acl_option]
+    return _Target(bucket, key, content_type, headers)
