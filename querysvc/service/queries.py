@@ -6,7 +6,7 @@ calls them in threads. They raise only QueryServiceErrors:
     QUERY_NOT_FOUND         no such id (or not yours: existence is not told)
     PERMISSION_DENIED       the work group or the operation is not open to the principal
     INVALID_REQUEST, QUERY_TEXT_TOO_LARGE, SYNTAX_ERROR, IDEMPOTENCY_MISMATCH, WORK_GROUP_NOT_FOUND
-    TOO_MANY_REQUESTS, QUERY_QUEUE_FULL     RefusedForNow: carries `retry_after_seconds`
+    TOO_MANY_REQUESTS, QUERY_QUEUE_FULL     RefusedForNowError: carries `retry_after_seconds`
     QUERY_NOT_FINISHED, RESULT_EXPIRED      when results are asked for
 A failed query does not raise from get/wait: it is told by `QueryExecution.error`.
 """
@@ -129,8 +129,6 @@ class QueryService:
         """What a SELECT would read, from listing and footers, without running it."""
         raise NotImplementedError
 
-    def validate(
-        self, submission: QuerySubmission, principal: Principal
-    ) -> StatementDescription:
+    def validate(self, submission: QuerySubmission, principal: Principal) -> StatementDescription:
         """Analyse a statement without planning or running it; raises its error."""
         raise NotImplementedError

@@ -1,0 +1,80 @@
+"""What kind of statement a text is, in Athena's terms, before it is analysed.
+
+Athena counts CREATE TABLE AS SELECT as DDL, UNLOAD as DML, and EXPLAIN, SHOW and DESCRIBE as
+UTILITY; clients decide by this whether a result has a header row and an update count.
+"""
+
+from __future__ import annotations
+
+from querysvc.model import StatementType
+from querysvc.sql.parser import QUERY, ParsedStatement, parse
+
+_DML, _DDL, _UTILITY = StatementType.DML, StatementType.DDL, StatementType.UTILITY
+
+Kind = tuple[StatementType, str]
+
+# The longest that fits wins: longer ones stand first.
+_BY_WORDS: tuple[tuple[tuple[str, ...], Kind], ...] = (
+    (("ALTER", "DATABASE"), (_DDL, "ALTER_DATABASE")),
+    (("ALTER", "SCHEMA"), (_DDL, "ALTER_DATABASE")),
+    (("ALTER", "VIEW"), (_DDL, "ALTER_VIEW")),
+    (("ALTER",), (_DDL, "ALTER_TABLE")),
+    (("CREATE", "DATABASE"), (_DDL, "CREATE_DATABASE")),
+    (("CREATE", "SCHEMA"), (_DDL, "CREATE_DATABASE")),
+    (("CREATE", "OR", "REPLACE", "VIEW"), (_DDL, "CREATE_VIEW")),
+    (("CREATE", "VIEW"), (_DDL, "CREATE_VIEW")),
+    (("CREATE",), (_DDL, "CREATE_TABLE")),
+    (("DEALLOCATE",), (_UTILITY, "DEALLOCATE")),
+    (("DELETE",), (_DML, "DELETE")),
+    (("DESC",), (_UTILITY, "DESCRIBE")),
+    (("DESCRIBE",), (_UTILITY, "DESCRIBE")),
+    (("DROP", "DATABASE"), (_DDL, "DROP_DATABASE")),
+    (("DROP", "SCHEMA"), (_DDL, "DROP_DATABASE")),
+    (("DROP", "VIEW"), (_DDL, "DROP_VIEW")),
+    (("DROP",), (_DDL, "DROP_TABLE")),
+    (("EXECUTE",), (_DML, "EXECUTE")),
+    (("EXPLAIN",), (_UTILITY, "EXPLAIN")),
+    (("INSERT",), (_DML, "INSERT")),
+    (("MERGE",), (_DML, "MERGE")),
+    (("MSCK",), (_DDL, "MSCK_REPAIR_TABLE")),
+    (("OPTIMIZE",), (_DDL, "OPTIMIZE")),
+    (("PREPARE",), (_DDL, "PREPARE")),
+    (("SHOW", "COLUMNS"), (_UTILITY, "SHOW_COLUMNS")),
+    (("SHOW", "CREATE", "TABLE"), (_UTILITY, "SHOW_CREATE_TABLE")),
+    (("SHOW", "CREATE", "VIEW"), (_UTILITY, "SHOW_CREATE_VIEW")),
+    (("SHOW", "DATABASES"), (_UTILITY, "SHOW_DATABASES")),
+    (("SHOW", "SCHEMAS"), (_UTILITY, "SHOW_DATABASES")),
+    (("SHOW", "PARTITIONS"), (_UTILITY, "SHOW_PARTITIONS")),
+    (("SHOW", "TABLES"), (_UTILITY, "SHOW_TABLES")),
+    (("SHOW", "TBLPROPERTIES"), (_UTILITY, "SHOW_TBLPROPERTIES")),
+    (("SHOW", "VIEWS"), (_UTILITY, "SHOW_VIEWS")),
+    (("SHOW",), (_UTILITY, "SHOW")),
+    (("UNLOAD",), (_DML, "UNLOAD")),
+    (("UPDATE",), (_DML, "UPDATE")),
+    (("USING",), (_DML, "SELECT")),
+    (("VACUUM",), (_DDL, "VACUUM")),
+)
+_CTAS: Kind = (_DDL, "CREATE_TABLE_AS_SELECT")
+
+
+def classify(sql: str) -> Kind:
+    """The statement's type and subtype; SYNTAX_ERROR when the text is no statement."""
+    statement = parse(sql)
+    if statement.kind == QUERY:
+        return _DML, "SELECT"
+    words = tuple(token.key for token in statement.tokens[:5])
+    for start, kind in _BY_WORDS:
+        if words[: len(start)] == start:
+            is_table = kind[1] == "CREATE_TABLE"
+            return _CTAS if is_table and _selects(statement) else kind
+    return _UTILITY, statement.kind
+
+
+def _selects(statement: ParsedStatement) -> bool:
+    """Whether a CREATE TABLE has AS and a query: `AS` at no depth of parentheses."""
+    depth = 0
+    for token in statement.tokens:
+        depth += {"(": 1, ")": -1}.get(token.key, 0)
+        if depth == 0 and token.key == "AS":
+            return True
+    return False
