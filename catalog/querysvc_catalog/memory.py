@@ -9,6 +9,7 @@ from threading import RLock
 from typing import TypeVar
 
 from querysvc_catalog import identity
+from querysvc_catalog.documents import dump
 from querysvc_catalog.errors import (
     AlreadyExistsError,
     CatalogError,
@@ -123,6 +124,7 @@ class MemoryCatalogRepository:
             identity.check_limit(
                 EntityKind.DATABASE, database.name, siblings + 1, self._limits.databases_max
             )
+            dump(database)
             self._databases[database.full_name] = _DatabaseEntry(database)
 
     def get_database(self, name: DatabaseName) -> Database:
@@ -168,6 +170,7 @@ class MemoryCatalogRepository:
                 len(database.tables) + 1,
                 self._limits.tables_per_database_max,
             )
+            dump(table)  # refuses what the other stores cannot keep
             self._last_table_id += 1
             database.tables[table.name] = _TableEntry(self._last_table_id, table)
 
@@ -203,6 +206,7 @@ class MemoryCatalogRepository:
     ) -> Table:
         """Replace a table under the next version."""
         with self._lock:
+            dump(table)
             entry = self._table(table.full_name)
             previous = entry.table
             if expected_version not in (None, previous.version_id):
