@@ -56,12 +56,12 @@ def windowed(
     """A window function, or an aggregate, with its OVER clause."""
     assert node.window is not None
     specification = scope.window(node.window)
-    _check_clauses(node, specification, name)
     window = windows.window(analyser, specification, scope)
     filter_ = _filter(analyser, node, scope)
     resolution, arguments = resolve_call(analyser, node, scope, name)
     if kind is FunctionKind.SCALAR:
         raise fail(ErrorCode.FUNCTION_NOT_WINDOW, node, f"Not a window function: {name}")
+    _check_clauses(node, specification, name)
     order_by = _order_by(analyser, node, scope)
     _check_distinct(analyser, node, arguments)
     if filter_ is not None:

@@ -14,6 +14,9 @@ from querysvc.sql.expressions.errors import fail, mismatch
 from querysvc.sql.functions.registry import load_registry
 from querysvc.sql.functions.resolve import Resolution
 from querysvc.sql.functions.signature import FunctionKind
+from querysvc.types import algebra
+from querysvc.types.algebra import VARCHAR, TrinoType
+from querysvc.types.coercion import can_cast
 
 if TYPE_CHECKING:
     from querysvc.sql.expressions.analyser import Analyser
@@ -40,7 +43,7 @@ def call(analyser: Analyser, node: syntax.FunctionCall, scope: Scope) -> tree.Ex
     if kind is FunctionKind.WINDOW:
         message = f"Window function system.builtin.{name} requires an OVER clause"
         raise fail(ErrorCode.MISSING_OVER, node, message)
-    return _scalar(analyser, resolution, arguments)
+    return _scalar(analyser, node, resolution, arguments)
 
 
 def function_name(node: syntax.FunctionCall) -> str:
@@ -63,17 +66,30 @@ def _refuse_aggregate_clauses(node: syntax.FunctionCall) -> None:
 
 
 def _scalar(
-    analyser: Analyser, resolution: Resolution, arguments: tuple[tree.Expression, ...]
+    analyser: Analyser,
+    node: syntax.FunctionCall,
+    resolution: Resolution,
+    arguments: tuple[tree.Expression, ...],
 ) -> tree.Expression:
     constant = special.SESSION_FUNCTIONS.get(resolution.key)
     if constant is not None:
         return constant(analyser)
     if resolution.key == "typeof(T)":
         return special.type_text(arguments[0].type)
+    if resolution.signature.name == "array_join":
+        _check_joined(node, arguments[0].type)
     if not resolution.is_deterministic:
         analyser.context.is_deterministic = False
     name = resolution.signature.name
     return tree.Call(resolution.return_type, name, resolution.key, arguments)
+
+
+def _check_joined(node: syntax.Node, type_: TrinoType) -> None:
+    # The signature takes any array, the function casts its elements to varchar.
+    assert isinstance(type_, algebra.Array)
+    if not can_cast(type_.element, VARCHAR):
+        message = f"Cannot cast {type_.element} to varchar"
+        raise fail(ErrorCode.OPERATOR_NOT_FOUND, node, message)
 
 
 def stray_lambda(_: Analyser, node: syntax.Lambda, __: Scope) -> tree.Expression:

@@ -109,7 +109,7 @@ def zone_name(text: str) -> str:
     for prefix in ("UTC", "GMT", "UT"):
         if text.startswith(prefix) and text[len(prefix) :][:1] in ("+", "-"):
             offset = _padded(text[len(prefix) :])
-    match = _OFFSET.fullmatch(offset)
+    match = _OFFSET.fullmatch(_padded(offset) if len(offset) == 2 else offset)
     if match is not None:
         return _offset_zone(match[1], int(match[2]), int(match[3] or 0))
     if text in available_timezones() and text not in _OLD_NAMES:

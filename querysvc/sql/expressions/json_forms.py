@@ -16,15 +16,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from querysvc import tree
-from querysvc.errors import ErrorCode
+from querysvc.errors import ErrorCode, StatementError
 from querysvc.sql import syntax
 from querysvc.sql.expressions.coercion import coerce, coerce_to
 from querysvc.sql.expressions.errors import fail, located_at, mismatch
+from querysvc.sql.expressions.json_path import PathError, read_path
 from querysvc.sql.expressions.literals import varchar_literal
 from querysvc.types.algebra import (
     BOOLEAN,
@@ -46,10 +46,6 @@ if TYPE_CHECKING:
     from querysvc.sql.scope import Scope
 
 _Options: TypeAlias = list[tuple[str, str]]
-
-_MODE: Final = re.compile(r"\s*(?:lax|strict)(?![A-Za-z0-9_])")
-_QUOTED: Final = re.compile(r'"(?:[^"]|"")*"')
-_VARIABLE: Final = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def path_call(analyser: Analyser, node: syntax.JsonPathCall, scope: Scope) -> tree.Expression:
@@ -96,7 +92,7 @@ def _passing(
     values = []
     names = set()
     for item in node.passing:
-        name = item.name.name if item.name.is_delimited else item.name.name.upper()
+        name = _parameter_name(item)
         if name in names:
             message = f"{name} JSON path parameter is specified more than once"
             raise fail(ErrorCode.DUPLICATE_PARAMETER_NAME, item.name, message)
@@ -116,21 +112,29 @@ def _is_scalar(type_: TrinoType) -> bool:
 
 
 def _check_path(node: syntax.JsonPathCall) -> None:
-    """What can be told without reading the whole path: its mode, and its variables."""
-    path = node.path.value
-    if _MODE.match(path) is None:
-        message = f"mismatched input '{path[:1]}' expecting {{'lax', 'strict'}}"
-        raise fail(ErrorCode.SYNTAX_ERROR, node.path, message)
-    passed = {
-        item.name.name if item.name.is_delimited else item.name.name.upper()
-        for item in node.passing
-    }
-    for name in _VARIABLE.findall(_QUOTED.sub("", path)):
+    """Trino's errors about the path: its grammar, its variables, what Trino does not evaluate."""
+    try:
+        use = read_path(node.path.value)
+    except PathError as error:
+        # The path starts behind its quote.
+        line, column = node.path.position
+        raise StatementError(
+            ErrorCode.SYNTAX_ERROR, str(error), line=line, column=column + 1 + error.offset
+        ) from error
+    passed = {_parameter_name(item) for item in node.passing}
+    for name in use.variables:
         if name not in passed:
             message = f"no value passed for parameter {name}"
             if name.upper() in passed:
                 message += f'. Try quoting "{name}" in the PASSING clause to match case'
             raise fail(ErrorCode.INVALID_PATH, node.path, message)
+    for construct in use.unsupported:
+        message = f"{construct} in JSON path is not yet supported"
+        raise fail(ErrorCode.NOT_SUPPORTED, node.path, message)
+
+
+def _parameter_name(item: syntax.JsonPassing) -> str:
+    return item.name.name if item.name.is_delimited else item.name.name.upper()
 
 
 _Given: TypeAlias = dict[str, str]

@@ -44,6 +44,7 @@ from querysvc.types.algebra import (
     Varchar,
 )
 from querysvc.types.build import build_type
+from querysvc.types.coercion import can_cast
 
 if TYPE_CHECKING:
     from querysvc.sql.expressions.analyser import Analyser
@@ -146,6 +147,8 @@ def _unparsable(node: syntax.GenericLiteral) -> NoReturn:
     if type_ is None:
         message = f"Unknown resolvedType: {node.type_name}"
         raise fail(ErrorCode.TYPE_NOT_FOUND, node, message)
+    if not can_cast(VARCHAR, type_):
+        raise fail(ErrorCode.OPERATOR_NOT_FOUND, node, f"Cannot cast varchar to {type_}")
     raise fail(ErrorCode.NOT_SUPPORTED, node, f"literals of type {type_} are not supported")
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from querysvc import tree
+from querysvc.errors import ErrorCode
 from querysvc.sql import syntax
 from querysvc.sql.expressions.coercion import coerce, coerce_to, coerce_to_common
-from querysvc.sql.expressions.errors import located_at, mismatch
+from querysvc.sql.expressions.errors import fail, located_at, mismatch
 from querysvc.sql.functions.operators import resolve_between, resolve_operator
 from querysvc.sql.functions.resolve import resolve
 from querysvc.types.algebra import (
@@ -114,7 +115,10 @@ def in_list(analyser: Analyser, node: syntax.InList, scope: Scope) -> tree.Expre
     """value IN (items)."""
     nodes = (node.value, *node.items)
     typed = [(part, analyser.analyse(part, scope)) for part in nodes]
-    _, (value, *items) = coerce_to_common(typed, "IN value and list items")
+    type_, (value, *items) = coerce_to_common(typed, "IN value and list items")
+    if not type_.is_comparable:
+        message = f"Operator 'INDETERMINATE' cannot be applied to {type_}"
+        raise fail(ErrorCode.OPERATOR_NOT_FOUND, node, message)
     return tree.InList(BOOLEAN, value, tuple(items))
 
 

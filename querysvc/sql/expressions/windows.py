@@ -14,6 +14,7 @@ from querysvc.types.algebra import (
     BIGINT,
     INTERVAL_DAY_TO_SECOND,
     INTERVAL_YEAR_TO_MONTH,
+    UNKNOWN,
     Decimal,
     TrinoType,
 )
@@ -149,6 +150,8 @@ def _range_offset(
         f"Window frame RANGE value type ({value.type}) not compatible with sort item type "
         f"({type_})",
     )
+    if value.type == UNKNOWN:
+        raise incompatible
     try:
         resolution = resolve_operator("-", (type_, value.type))
     except StatementError:
