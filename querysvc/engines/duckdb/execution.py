@@ -1,0 +1,174 @@
+"""One query inside a worker: prepare (footers, ranges, relations), then run into the spool."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Final  # file systems and Arrow are untyped
+
+import pyarrow as pa
+
+from querysvc.engines.duckdb import session
+from querysvc.engines.duckdb.footers import FooterReader
+from querysvc.engines.duckdb.readers.base import PlanReader, ReaderContext
+from querysvc.engines.duckdb.relations import PlannedRelations, plan_relations, view_name
+from querysvc.engines.duckdb.requests import RunPlan
+from querysvc.engines.duckdb.settings import WorkerSettings
+from querysvc.engines.duckdb.spool import conform, spool_schema
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.plan import ExecutionPlan, ReadEstimate
+
+if TYPE_CHECKING:
+    import duckdb
+
+Report = Callable[[dict[str, object]], None]
+
+_PROGRESS_SECONDS: Final = 0.2
+_SPOOL_BUFFER_BYTES: Final = 1 << 20
+
+
+class CancelledError(Exception):
+    """The API process asked to stop."""
+
+
+@dataclass(slots=True)
+class Control:
+    """What the listening thread may do to the running query."""
+
+    proceed: threading.Event
+    cancelled: threading.Event
+    interrupt: Callable[[], None] | None = None
+
+    @classmethod
+    def create(cls) -> Control:
+        """A control with nothing to interrupt yet."""
+        return cls(threading.Event(), threading.Event())
+
+    def cancel(self) -> None:
+        """Stop the query: whatever it waits for ends now."""
+        self.cancelled.set()
+        self.proceed.set()
+        if self.interrupt is not None:
+            self.interrupt()
+
+    def check(self) -> None:
+        """Raise when the query was cancelled."""
+        if self.cancelled.is_set():
+            raise CancelledError
+
+
+class Execution:
+    """Runs one request on a prepared connection."""
+
+    def __init__(
+        self,
+        request: RunPlan,
+        connection: duckdb.DuckDBPyConnection,
+        client: PlanReader,
+        file_system: Any,
+        footers: FooterReader,
+        settings: WorkerSettings,
+    ) -> None:
+        self.request = request
+        self.plan: ExecutionPlan = request.plan
+        self.connection = connection
+        self.file_system = file_system
+        self.client = client
+        self.settings = settings
+        self.context = ReaderContext(connection, file_system, client, footers)
+        self.estimate = ReadEstimate(0, 0)
+        self.rows = 0
+        self.spooled_bytes = 0
+
+    def prepare(self) -> PlannedRelations:
+        """Open the plan's files and build the relations; reads footers only."""
+        rereads = _scans_twice(self.plan)
+        session.limit(self.connection, self.plan.limits, os.getcwd(), rereads=rereads)
+        self.connection.register_filesystem(self.file_system)
+        relations = plan_relations(self.plan, self.context)
+        self.estimate = relations.estimate
+        return relations
+
+    def run(self, relations: PlannedRelations, spool: int, report: Report) -> None:
+        """Announce the ranges, run the query, and write its batches to the spool."""
+        self.client.prefetch(relations.ranges)
+        for index, sql in enumerate(relations.sql):
+            self.connection.execute(f"CREATE TEMP VIEW {view_name(index)} AS {sql}")
+        statement = self._statement()
+        if self.settings.engine_layers:
+            session.seal(self.connection, self.context.paths)
+        stop = threading.Event()
+        reporter = threading.Thread(target=self._report_progress, args=(stop, report), daemon=True)
+        reporter.start()
+        try:
+            self._spool(statement, spool, report)
+        finally:
+            stop.set()
+            reporter.join()
+
+    def _statement(self) -> str:
+        if self.request.raw_sql is not None:
+            return self.request.raw_sql
+        from querysvc.engines.duckdb.functions.install import install
+        from querysvc.engines.duckdb.lowering.lower import lower
+
+        tables = {index: view_name(index) for index in range(len(self.plan.scans))}
+        lowered = lower(self.plan.query, tables, self.plan.session)
+        install(self.connection, lowered)
+        return str(lowered.sql)
+
+    def _spool(self, sql: str, spool: int, report: Report) -> None:
+        schema = spool_schema(self.plan.columns)
+        reader = self.connection.execute(sql).to_arrow_reader(self.settings.spool_batch_rows)
+        limit = self.plan.limits.result_bytes_max
+        with os.fdopen(spool, "wb", buffering=_SPOOL_BUFFER_BYTES) as sink:
+            with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), schema) as writer:
+                for batch in conform(reader, schema):
+                    writer.write_batch(batch)
+                    self.rows += batch.num_rows
+                    end = _end(sink)
+                    if limit is not None and end > limit:
+                        raise QueryServiceError(
+                            ErrorCode.RESULT_TOO_LARGE,
+                            f"the result exceeds the limit of {limit} bytes",
+                        )
+                    report({"batch": {"end": end, "rows": batch.num_rows}})
+            self.spooled_bytes = _end(sink)
+
+    def _report_progress(self, stop: threading.Event, report: Report) -> None:
+        planned = self.estimate.scanned_bytes
+        while not stop.wait(_PROGRESS_SECONDS):
+            read = self.client.read_bytes
+            share = min(read / planned, 1.0) if planned else None
+            report(
+                {
+                    "progress": {
+                        "fraction": share,
+                        "scanned_bytes": read,
+                        "planned_bytes": planned,
+                        "rows": self.rows,
+                    }
+                }
+            )
+
+
+def _end(sink: BinaryIO) -> int:
+    sink.flush()
+    return sink.tell()
+
+
+def _scans_twice(plan: ExecutionPlan) -> bool:
+    """Whether some table occurs more than once in the query."""
+    tables: list[int] = []
+    pending: list[object] = [plan.query]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, tuple):
+            pending.extend(node)
+        elif hasattr(node, "__dataclass_fields__"):
+            if type(node).__name__ == "Scan":
+                tables.append(node.table)  # type: ignore[attr-defined]
+            pending.extend(getattr(node, name) for name in node.__dataclass_fields__)
+    return len(tables) != len(set(tables))

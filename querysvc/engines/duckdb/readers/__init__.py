@@ -1,0 +1,1 @@
+"""Readers: from a table scan to SQL that yields its rows in storage forms."""

@@ -1,0 +1,192 @@
+"""What the readers share: a scan's files, and the SQL parts that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol  # DuckDB's types are not importable here
+
+from querysvc.engines.duckdb.readers.failures import BadValue
+from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
+from querysvc.errors import QueryServiceError
+from querysvc.plan import StoredObject, TableColumn, TableReference
+from querysvc.tree import LiteralValue
+from querysvc_catalog.model import StorageDescriptor
+
+if TYPE_CHECKING:
+    import duckdb
+
+FILE_INDEX: Final = "CAST(file_index AS BIGINT)"
+"""The file's position in the list that a read_* function was given (a virtual column)."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PlanFiles(Protocol):
+    """The file system over the plan's objects, as the storage layer implements it."""
+
+    def path(self, object_index: int, suffix: str = "") -> str:
+        """The path by which DuckDB opens an object."""
+        ...
+
+
+class PlanReader(Protocol):
+    """Planned reads of the plan's objects, as the storage layer implements them."""
+
+    misses: int
+    read_bytes: int
+    failure: QueryServiceError | None
+
+    def prefetch(self, ranges: Sequence[tuple[int, int, int]], *, is_kept: bool = False) -> None:
+        """Announce (object, offset, length) in the order in which they will be read."""
+        ...
+
+    def read(self, object_index: int, offset: int, length: int) -> bytes:
+        """Read bytes of an object."""
+        ...
+
+    def identity(self, object_index: int) -> str:
+        """A digest of the object's address and ETag."""
+        ...
+
+    def close(self) -> None:
+        """End the connection to the gateway."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An object of the plan, by its index, with its partition's values."""
+
+    index: int
+    stored: StoredObject
+    partition: tuple[LiteralValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileGroup:
+    """Files of one table that share a storage descriptor."""
+
+    reference: TableReference
+    descriptor: StorageDescriptor
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """SQL over some files: the used columns as "c<i>" in order; and what it will read."""
+
+    sql: str
+    ranges: tuple[tuple[int, int, int], ...]
+    scanned_bytes: int
+    files: int
+    row_groups: int = 0
+    total_row_groups: int = 0
+
+
+Diagnoser = Callable[[File, BadValue], int | None]
+"""Finds the line of a bad value in a file; None when it cannot."""
+
+
+@dataclass(slots=True)
+class ReaderContext:
+    """What a reader may use while it builds its parts."""
+
+    connection: duckdb.DuckDBPyConnection
+    files: PlanFiles
+    client: PlanReader
+    footers: Any  # footers.FooterReader; imported there, not here, to keep one direction
+    ordinals: list[File] = field(default_factory=list)
+    """Files in the order in which parts claimed them, for errors."""
+    paths: dict[str, None] = field(default_factory=dict)
+    """Every path that a part names, in order: the engine may open these alone."""
+    diagnosers: list[tuple[int, int, Diagnoser]] = field(default_factory=list)
+    """For ordinals from the first number below the second: how to find a bad value's line."""
+    is_exact: bool = False
+    """Text readers: take the slow path that follows the SerDe to the letter."""
+
+    def path(self, file: File, suffix: str) -> str:
+        """The path of a file, noted as one that the query may open."""
+        path = self.files.path(file.index, suffix)
+        self.paths[path] = None
+        return path
+
+    def claim(self, files: Sequence[File], diagnoser: Diagnoser | None = None) -> int:
+        """Number the files of a part; its file_index plus the result indexes `ordinals`."""
+        base = len(self.ordinals)
+        self.ordinals.extend(files)
+        if diagnoser is not None:
+            self.diagnosers.append((base, len(self.ordinals), diagnoser))
+        return base
+
+    def line_of(self, bad: BadValue) -> int | None:
+        """The line of a bad value, where its format has lines and it can be found."""
+        for start, end, diagnose in self.diagnosers:
+            if bad.ordinal is not None and start <= bad.ordinal < end:
+                return diagnose(self.ordinals[bad.ordinal], bad)
+        return None
+
+
+Reader = Callable[[FileGroup, ReaderContext], list[Part]]
+
+
+def used_columns(reference: TableReference) -> list[tuple[int, TableColumn]]:
+    """The columns that a scan refers to, with their indexes, in order."""
+    return [(index, reference.columns[index]) for index in sorted(reference.used_columns)]
+
+
+def select_list(reference: TableReference, data: dict[int, str], files: Sequence[File]) -> str:
+    """The SELECT list of a part: data columns by `data`, the others constant for each file."""
+    values = {
+        index: data.get(index) or constant_column(reference, index, files)
+        for index, _column in used_columns(reference)
+    }
+    items = [f"{value} AS {quote_name(f'c{index}')}" for index, value in values.items()]
+    return ", ".join(items) or 'NULL AS "none"'
+
+
+def constant_column(reference: TableReference, index: int, files: Sequence[File]) -> str:
+    """A partition key or hidden column, whose value each file knows."""
+    column = reference.columns[index]
+    texts = [literal_text(_file_value(reference, index, file), column.type) for file in files]
+    if len(set(texts)) == 1:
+        return texts[0]
+    return f"([{', '.join(texts)}])[{FILE_INDEX} + 1]"
+
+
+def read_in_order(files: Sequence[File]) -> tuple[tuple[int, int, int], ...]:
+    """Whole objects, one after the other."""
+    return tuple((file.index, 0, file.stored.size) for file in files if file.stored.size)
+
+
+def with_files(group: FileGroup, files: Sequence[File]) -> FileGroup:
+    """The same group with fewer files."""
+    return replace(group, files=tuple(files))
+
+
+def _file_value(reference: TableReference, index: int, file: File) -> LiteralValue:
+    column = reference.columns[index]
+    if column.is_partition_key:
+        keys = [i for i, each in enumerate(reference.columns) if each.is_partition_key]
+        return file.partition[keys.index(index)]
+    return _HIDDEN[column.name](reference, file)
+
+
+def _modified(_reference: TableReference, file: File) -> LiteralValue:
+    delta = file.stored.last_modified - _EPOCH
+    milliseconds = (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+    return milliseconds * 10**9, "UTC"
+
+
+def _partition_name(reference: TableReference, file: File) -> LiteralValue:
+    keys = [column.name for column in reference.columns if column.is_partition_key]
+    pairs = zip(keys, file.partition, strict=True)
+    return "/".join(f"{key}={value!s}" for key, value in pairs)
+
+
+_HIDDEN: Final[dict[str, Callable[[TableReference, File], LiteralValue]]] = {
+    "$path": lambda _reference, file: file.stored.address,
+    "$file_size": lambda _reference, file: file.stored.size,
+    "$file_modified_time": _modified,
+    "$partition": _partition_name,
+}

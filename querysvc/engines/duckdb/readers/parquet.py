@@ -1,0 +1,180 @@
+"""Parquet: columns by name, types by the catalog, row groups pruned by their statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any  # pyarrow's metadata is untyped
+
+from querysvc.engines.duckdb.readers.base import (
+    FILE_INDEX,
+    File,
+    FileGroup,
+    Part,
+    ReaderContext,
+    select_list,
+    used_columns,
+)
+from querysvc.engines.duckdb.readers.domains import RawDomain, raw_domain
+from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert
+from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type_text
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.plan import TableColumn, TableReference
+
+
+@dataclass(slots=True)
+class _SchemaGroup:
+    """Files whose Parquet schemas are equal."""
+
+    schema: Any
+    files: list[File]
+    footers: list[Any]
+
+
+def read_parquet(group: FileGroup, context: ReaderContext) -> list[Part]:
+    """Build one part for each physical schema among the files."""
+    return [
+        _part(group.reference, schema_group, context)
+        for schema_group in _by_schema(group.files, context)
+    ]
+
+
+def _by_schema(files: Sequence[File], context: ReaderContext) -> list[_SchemaGroup]:
+    groups: list[_SchemaGroup] = []
+    for file, footer in zip(files, context.footers.read(files, context.client), strict=True):
+        schema = footer.metadata.schema
+        for known in groups:
+            if known.schema.equals(schema):
+                known.files.append(file)
+                known.footers.append(footer)
+                break
+        else:
+            groups.append(_SchemaGroup(schema, [file], [footer]))
+    return groups
+
+
+def _part(reference: TableReference, group: _SchemaGroup, context: ReaderContext) -> Part:
+    paths = [context.path(file, ".parquet") for file in group.files]
+    found = _describe(paths[0], context)
+    base = context.claim(group.files)
+    data: dict[int, str] = {}
+    domains: dict[str, RawDomain] = {}
+    names: list[str] = []
+    for index, column in used_columns(reference):
+        if column.is_partition_key or column.is_hidden:
+            continue
+        if column.name.lower() not in found:
+            data[index] = f"CAST(NULL AS {type_text(column.type)})"
+            continue
+        name, physical = found[column.name.lower()]
+        names.append(name)
+        source = Source(column.name, column.type, f"({base} + {FILE_INDEX})")
+        try:
+            data[index] = convert(f'"f".{quote_name(name)}', physical, column.type, source)
+        except TypeMismatchError:
+            raise _mismatch(group, name, column) from None
+        domain = reference.domains.get(index)
+        raw = raw_domain(domain, physical) if domain is not None else None
+        if raw is not None:
+            domains[name] = raw
+    return _assemble(reference, group, paths, data, _Pruning(names, domains))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pruning:
+    """The file's columns that are read, and what is known of the values that count."""
+
+    names: Sequence[str]
+    domains: dict[str, RawDomain]
+
+
+def _assemble(
+    reference: TableReference,
+    group: _SchemaGroup,
+    paths: Sequence[str],
+    data: dict[int, str],
+    pruning: _Pruning,
+) -> Part:
+    leaves = _leaves(group.schema)
+    used = [leaf for name in pruning.names for leaf in leaves[name]]
+    bounded = {leaves[n][0]: d for n, d in pruning.domains.items() if len(leaves[n]) == 1}
+    ranges: list[tuple[int, int, int]] = []
+    kept = total = 0
+    for file, footer in zip(group.files, group.footers, strict=True):
+        total += footer.metadata.num_row_groups
+        for row_group in _surviving(footer.metadata, bounded):
+            kept += 1
+            ranges += sorted((file.index, *_chunk(row_group.column(leaf))) for leaf in used)
+    listed = ", ".join(map(quote_text, paths))
+    where = " AND ".join(
+        domain.predicate(f'"f".{quote_name(name)}') for name, domain in pruning.domains.items()
+    )
+    sql = (
+        f"SELECT {select_list(reference, data, group.files)} FROM"
+        f' read_parquet([{listed}], hive_partitioning = false, union_by_name = false) AS "f"'
+        + (f" WHERE {where}" if where else "")
+    )
+    footer_bytes = sum(footer.fetched_bytes for footer in group.footers)
+    scanned = footer_bytes + sum(length for _file, _offset, length in ranges)
+    return Part(sql, tuple(ranges), scanned, len(group.files), kept, total)
+
+
+def _surviving(metadata: Any, bounded: dict[int, RawDomain]) -> Iterator[Any]:
+    for number in range(metadata.num_row_groups):
+        row_group = metadata.row_group(number)
+        if all(
+            domain.may_hold(row_group.column(leaf).statistics) for leaf, domain in bounded.items()
+        ):
+            yield row_group
+
+
+def _chunk(column: Any) -> tuple[int, int]:
+    start = column.data_page_offset
+    if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
+        start = column.dictionary_page_offset
+    return start, column.total_compressed_size
+
+
+def _leaves(schema: Any) -> dict[str, list[int]]:
+    """The indexes of the leaf columns below each top-level column."""
+    leaves: dict[str, list[int]] = {}
+    for index in range(len(schema)):
+        leaf = schema.column(index)
+        # A leaf's path joins names with dots; a flat name may hold dots itself.
+        top = leaf.name if leaf.path == leaf.name else _top_level(schema, leaf)
+        leaves.setdefault(top, []).append(index)
+    return leaves
+
+
+def _top_level(schema: Any, leaf: Any) -> str:
+    names = [field.name for field in schema.to_arrow_schema()]
+    fitting = [name for name in names if leaf.path.startswith(name + ".")]
+    return max(fitting, key=len) if fitting else str(leaf.path).split(".", 1)[0]
+
+
+def _describe(path: str, context: ReaderContext) -> dict[str, tuple[str, Any]]:
+    """The file's columns as DuckDB types them, by lower-case name; the first of equals wins."""
+    relation = context.connection.sql(
+        f"SELECT * FROM read_parquet([{quote_text(path)}], hive_partitioning = false)"
+    )
+    found: dict[str, tuple[str, Any]] = {}
+    for name, physical in zip(relation.columns, relation.types, strict=True):
+        found.setdefault(name.lower(), (name, physical))
+    return found
+
+
+def _mismatch(group: _SchemaGroup, name: str, column: TableColumn) -> QueryServiceError:
+    leaves = _leaves(group.schema)[name]
+    physical = group.schema.column(leaves[0])
+    is_nested = len(leaves) > 1 or physical.path != physical.name
+    shown = "group" if is_nested else _physical_name(physical)
+    return QueryServiceError(
+        ErrorCode.HIVE_BAD_DATA,
+        f"Field {column.name}'s type {shown} in parquet file {group.files[0].stored.address}"
+        f" is incompatible with type {column.type} defined in table schema",
+    )
+
+
+def _physical_name(column: Any) -> str:
+    logical = str(column.logical_type)
+    return str(column.physical_type) + ("" if logical == "None" else f" ({logical})")

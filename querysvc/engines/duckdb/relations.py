@@ -1,0 +1,132 @@
+"""From a plan's scans to relations: which reader for which files, and what all will read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from querysvc.engines.duckdb.readers.base import (
+    File,
+    FileGroup,
+    Part,
+    Reader,
+    ReaderContext,
+    used_columns,
+)
+from querysvc.engines.duckdb.readers.parquet import read_parquet
+from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.plan import ExecutionPlan, ReadEstimate, TableScan
+from querysvc_catalog.errors import UnsupportedFormatError
+from querysvc_catalog.model import StorageDescriptor
+from querysvc_catalog.serdes import StorageFormat, resolve_format
+
+READERS: Final[dict[StorageFormat, Reader]] = {
+    StorageFormat.PARQUET: read_parquet,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRelations:
+    """A relation's SQL for each scan, by its index, and the ranges in reading order."""
+
+    sql: tuple[str, ...]
+    ranges: tuple[tuple[int, int, int], ...]
+    estimate: ReadEstimate
+
+
+def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelations:
+    """Build the relations of all scans; the smaller tables are announced first.
+
+    DuckDB builds hash tables before it probes, and its optimizer puts the smaller side there.
+    """
+    next_index = 0
+    relations: list[str] = []
+    all_parts: list[list[Part]] = []
+    for scan in plan.scans:
+        groups, next_index = _groups(scan, next_index)
+        parts = [part for group in groups for part in _reader(group)(group, context)]
+        relations.append(_union(scan, parts))
+        all_parts.append(parts)
+    by_size = sorted(all_parts, key=lambda parts: sum(part.scanned_bytes for part in parts))
+    flat = [part for parts in all_parts for part in parts]
+    return PlannedRelations(
+        sql=tuple(relations),
+        ranges=tuple(one for parts in by_size for part in parts for one in part.ranges),
+        estimate=ReadEstimate(
+            scanned_bytes=sum(part.scanned_bytes for part in flat),
+            files=sum(part.files for part in flat),
+            row_groups=sum(part.row_groups for part in flat),
+            total_row_groups=sum(part.total_row_groups for part in flat),
+        ),
+    )
+
+
+def view_name(scan: int) -> str:
+    """The name by which generated SQL refers to a scan's relation."""
+    return quote_name(f"t{scan}")
+
+
+def _groups(scan: TableScan, next_index: int) -> tuple[list[FileGroup], int]:
+    """The scan's files by storage descriptor, numbered as `plan_objects` does."""
+    by_descriptor: list[tuple[StorageDescriptor, list[File]]] = []
+    for partition in scan.partitions:
+        files = []
+        for stored in partition.objects:
+            files.append(File(next_index, stored, partition.values))
+            next_index += 1
+        _group_of(by_descriptor, partition.storage_descriptor).extend(files)
+    return [
+        FileGroup(scan.reference, descriptor, tuple(file for file in files if file.stored.size))
+        for descriptor, files in by_descriptor
+        if any(file.stored.size for file in files)
+    ], next_index
+
+
+def _group_of(
+    groups: list[tuple[StorageDescriptor, list[File]]], descriptor: StorageDescriptor
+) -> list[File]:
+    for known, files in groups:
+        if known is descriptor or _reads_alike(known, descriptor):
+            return files
+    groups.append((descriptor, []))
+    return groups[-1][1]
+
+
+def _reads_alike(first: StorageDescriptor, second: StorageDescriptor) -> bool:
+    """Whether two descriptors differ at most in where their data lies."""
+    return (
+        first.serde_info == second.serde_info
+        and first.input_format == second.input_format
+        and first.columns == second.columns
+        and first.parameters == second.parameters
+    )
+
+
+def _reader(group: FileGroup) -> Reader:
+    table = group.reference.table
+    try:
+        found = resolve_format(group.descriptor)
+    except UnsupportedFormatError as error:
+        raise QueryServiceError(
+            ErrorCode.HIVE_UNSUPPORTED_FORMAT, f"table {table.full_name}: {error.message}"
+        ) from error
+    reader = READERS.get(found.storage_format)
+    if reader is None or found.is_symlink_manifest:
+        what = "a symlink manifest" if found.is_symlink_manifest else found.storage_format
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED, f"table {table.full_name}: reading {what} is not supported"
+        )
+    return reader
+
+
+def _union(scan: TableScan, parts: Sequence[Part]) -> str:
+    if parts:
+        return " UNION ALL ".join(part.sql for part in parts)
+    items = [
+        f"{literal_text(None, column.type)} AS {quote_name(f'c{index}')}"
+        for index, column in used_columns(scan.reference)
+    ]
+    listed = ", ".join(items) or 'NULL AS "none"'
+    return f"SELECT {listed} WHERE false"

@@ -1,0 +1,377 @@
+"""The supervisor: keeps workers warm, lends one to each query, and ends those that misbehave.
+
+It runs in the API process and never imports duckdb. One thread of its own starts the zygote (whose
+life is tied to that thread), keeps `idle_workers` workers ready, and notes how workers ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import querysvc
+import querysvc_catalog
+from querysvc.engines.duckdb.messages import PeerClosedError, ReportBuffer, send_request
+from querysvc.engines.duckdb.settings import SupervisorSettings
+from querysvc.engines.duckdb.zygote import Fork
+from querysvc.errors import ErrorCode, QueryServiceError
+
+_TICK_SECONDS: Final = 0.5
+_EXIT_WAIT_SECONDS: Final = 1.0
+_START_PAUSE_SECONDS_MAX: Final = 5.0
+_EXITS_MAX: Final = 1024
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_RECEIVE_BYTES: Final = 1 << 16
+_ZYGOTE_ENVIRONMENT: Final = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    # No threads before a fork: neither OpenBLAS's nor those of Arrow's jemalloc.
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+
+
+@dataclass(slots=True, eq=False)
+class WorkerProcess:
+    """A worker as the supervisor sees it."""
+
+    peer: socket.socket
+    scratch: Path
+    pid: int = 0
+    pid_descriptor: int = -1
+    queries: int = 0
+    layers: list[list[Any]] = field(default_factory=list)
+    reports: ReportBuffer = field(default_factory=ReportBuffer)
+    is_dead: bool = False
+
+    def read(self) -> list[dict[str, Any]]:
+        """The reports that arrived; marks the worker dead at the end of its socket."""
+        try:
+            data = self.peer.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return []
+        except OSError:
+            data = b""
+        if not data:
+            self.is_dead = True
+            return []
+        try:
+            return self.reports.feed(data)
+        except ValueError:
+            self.kill()  # It does not speak our language: it was taken over, or broke.
+            self.is_dead = True
+            return []
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self.pid_descriptor >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pid_descriptor, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process, if it still runs, and let go of it."""
+        self.kill()
+        self.peer.close()  # Tells a process that is still starting to end.
+        if self.pid_descriptor >= 0:
+            os.close(self.pid_descriptor)
+            self.pid_descriptor = -1
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def memory_bytes(self) -> int:
+        """What the process holds for itself alone; 0 once it is gone."""
+        try:
+            with open(f"/proc/{self.pid}/statm", "rb") as statm:
+                fields = statm.read().split()
+        except OSError:
+            return 0
+        return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES
+
+
+class Supervisor:
+    """Starts, lends, watches and replaces worker processes. Thread-safe."""
+
+    def __init__(self, settings: SupervisorSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Condition()
+        self._idle: list[WorkerProcess] = []
+        self._starting: set[WorkerProcess] = set()
+        self._lent: set[WorkerProcess] = set()
+        self._exits: dict[int, int] = {}
+        self._waiting = 0
+        self._failures = 0
+        self._start_after = 0.0
+        self._sequence = 0
+        self._closed = False
+        self._layers: list[list[Any]] = []
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
+        self._root = Path(
+            tempfile.mkdtemp(prefix="querysvc-workers-", dir=settings.scratch_directory)
+        )
+        self._zygote: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._control_reports = ReportBuffer()
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self._thread.start()
+
+    @property
+    def idle_workers(self) -> int:
+        """How many workers wait for a query."""
+        with self._lock:
+            return len(self._idle)
+
+    @property
+    def zygote_id(self) -> int | None:
+        """The zygote's process id while it runs."""
+        zygote = self._zygote
+        return zygote.pid if zygote is not None and zygote.poll() is None else None
+
+    def layers(self) -> list[list[Any]]:
+        """What a worker reported of its containment; waits for the first one."""
+        with self._lock:
+            self._wait(lambda: bool(self._layers))
+            return self._layers
+
+    def lend(self) -> WorkerProcess:
+        """Take a ready worker: the one that was used last, or a new one."""
+        with self._lock:
+            self._waiting += 1
+            try:
+                if not self._idle:
+                    self._wake()
+                self._wait(lambda: bool(self._idle))
+                worker = self._idle.pop()
+            finally:
+                self._waiting -= 1
+            self._selector.unregister(worker.peer)
+            self._lent.add(worker)
+            worker.queries += 1
+        self._wake()
+        return worker
+
+    def give_back(self, worker: WorkerProcess, *, is_healthy: bool) -> None:
+        """Return a worker; it is idle again once it reports so, or is ended."""
+        keep = (
+            is_healthy
+            and not worker.is_dead
+            and worker.queries < self._settings.queries_per_worker_max
+        )
+        with self._lock:
+            self._lent.discard(worker)
+            if keep and not self._closed:
+                self._starting.add(worker)
+                self._selector.register(worker.peer, selectors.EVENT_READ, worker)
+        if not keep:
+            worker.close()
+        self._wake()
+
+    def exit_status(self, worker: WorkerProcess) -> int | None:
+        """How a dead worker ended, as waitpid tells; None when nobody knows."""
+        with self._lock:
+            self._lock.wait_for(lambda: worker.pid in self._exits, _EXIT_WAIT_SECONDS)
+            return self._exits.get(worker.pid)
+
+    def close(self) -> None:
+        """End all workers and the zygote."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify_all()
+        self._wake()
+        self._thread.join(timeout=10)
+
+    # The supervising thread
+
+    def _run(self) -> None:
+        try:
+            while not self._closed:
+                self._ensure_zygote()
+                self._ensure_workers()
+                for key, _events in self._selector.select(_TICK_SECONDS):
+                    self._on_event(key)
+        finally:
+            self._shut_down()
+
+    def _on_event(self, key: selectors.SelectorKey) -> None:
+        if key.data is None:
+            with contextlib.suppress(BlockingIOError):
+                self._wake_reader.recv(4096)
+        elif isinstance(key.data, WorkerProcess):
+            self._on_worker(key.data)
+        else:
+            self._on_zygote()
+
+    def _ensure_zygote(self) -> None:
+        if self._control is not None:
+            return
+        ours, theirs = socket.socketpair()
+        environment = dict(_ZYGOTE_ENVIRONMENT, PYTHONPATH=os.pathsep.join(_package_roots()))
+        with theirs:
+            self._zygote = subprocess.Popen(  # noqa: S603 - our own module, no outside input
+                [sys.executable, "-m", "querysvc.engines.duckdb.zygote", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
+        self._control = ours
+        self._control_reports = ReportBuffer()
+        self._selector.register(ours, selectors.EVENT_READ, "zygote")
+
+    def _ensure_workers(self) -> None:
+        """Fork until enough workers are idle or starting for those who wait and the reserve."""
+        with self._lock:
+            wanted = self._settings.idle_workers + self._waiting
+            missing = wanted - len(self._idle) - len(self._starting)
+        for _ in range(missing):
+            if time.monotonic() >= self._start_after:
+                self._start_worker()
+
+    def _start_worker(self) -> None:
+        assert self._control is not None
+        self._sequence += 1
+        scratch = self._root / f"worker-{self._sequence}"
+        scratch.mkdir(mode=0o700)
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        worker = WorkerProcess(ours, scratch)
+        with theirs:
+            try:
+                request = Fork(self._settings.worker, str(scratch))
+                send_request(self._control, request, (theirs.fileno(),))
+            except PeerClosedError:
+                self._lose_zygote()
+                worker.close()
+                return
+        with self._lock:
+            self._starting.add(worker)
+        self._selector.register(ours, selectors.EVENT_READ, worker)
+
+    def _on_worker(self, worker: WorkerProcess) -> None:
+        with self._lock:
+            is_ours = worker in self._starting or worker in self._idle
+        if not is_ours:
+            return  # Lent in the meantime: its reports are the borrower's.
+        for report in worker.read():
+            if "layers" in report:
+                worker.layers = report["layers"]
+            if "ready" in report:
+                self._on_ready(worker, report)
+        if worker.is_dead:
+            self._forget(worker)
+            worker.close()
+
+    def _on_ready(self, worker: WorkerProcess, report: dict[str, Any]) -> None:
+        if worker.queries == 0:
+            worker.pid = int(report["ready"])
+            worker.pid_descriptor = os.pidfd_open(worker.pid)
+        if worker.memory_bytes() > self._settings.worker_growth_bytes_max:
+            self._forget(worker)
+            worker.close()
+            return
+        with self._lock:
+            self._failures, self._start_after = 0, 0.0
+            self._starting.discard(worker)
+            self._idle.append(worker)
+            self._layers = self._layers or worker.layers
+            self._lock.notify_all()
+
+    def _on_zygote(self) -> None:
+        assert self._control is not None
+        try:
+            data = self._control.recv(_RECEIVE_BYTES)
+        except OSError:
+            data = b""
+        if not data:
+            self._lose_zygote()
+            return
+        for report in self._control_reports.feed(data):
+            if "exited" in report:
+                with self._lock:
+                    self._exits[report["exited"]] = report["status"]
+                    while len(self._exits) > _EXITS_MAX:
+                        del self._exits[next(iter(self._exits))]
+                    self._lock.notify_all()
+
+    def _lose_zygote(self) -> None:
+        """The zygote died, and its children with it: start over."""
+        if self._control is not None:
+            self._selector.unregister(self._control)
+            self._control.close()
+            self._control = None
+        if self._zygote is not None:
+            self._zygote.kill()
+            self._zygote.wait()
+            self._note_failure()
+
+    def _note_failure(self) -> None:
+        """Wait longer before each further start while starts fail."""
+        self._failures += 1
+        pause = min(0.05 * 2**self._failures, _START_PAUSE_SECONDS_MAX)
+        self._start_after = time.monotonic() + pause
+
+    def _forget(self, worker: WorkerProcess) -> None:
+        with self._lock:
+            if worker.pid == 0:
+                self._note_failure()
+            self._starting.discard(worker)
+            if worker in self._idle:
+                self._idle.remove(worker)
+            self._lock.notify_all()
+        self._selector.unregister(worker.peer)
+
+    def _shut_down(self) -> None:
+        with self._lock:
+            workers = [*self._idle, *self._starting, *self._lent]
+            self._lock.notify_all()
+        for worker in workers:
+            worker.kill()
+        if self._control is not None:
+            self._control.close()
+        if self._zygote is not None:
+            self._zygote.kill()
+            self._zygote.wait()
+        for worker in workers:
+            if worker not in self._lent:
+                worker.close()
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):
+            self._wake_writer.send(b"\0")
+
+    def _wait(self, is_true: Callable[[], bool]) -> None:
+        """Wait (holding the lock) until it is true; raises when workers cannot start."""
+        timeout = self._settings.start_timeout_seconds
+        if not self._lock.wait_for(lambda: is_true() or self._closed, timeout):
+            raise QueryServiceError(
+                ErrorCode.NO_NODES_AVAILABLE, f"no worker started within {timeout} seconds"
+            )
+        if self._closed:
+            raise QueryServiceError(ErrorCode.SERVER_SHUTTING_DOWN, "the engine is closed")
+
+
+def _package_roots() -> list[str]:
+    """Where our packages are imported from, for the zygote's empty environment."""
+    packages = (querysvc, querysvc_catalog)
+    return sorted({str(Path(str(package.__file__)).parents[1]) for package in packages})

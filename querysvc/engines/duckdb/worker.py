@@ -1,0 +1,196 @@
+"""A contained worker process: one query at a time, an instance of DuckDB for each.
+
+The main thread works; a listening thread takes what the API process says meanwhile. Reports:
+
+    {"ready": pid}                                     idle, with the next instance prepared
+    {"layers": [[name, available, applied, detail]]}   once, before the first ready
+    {"estimate": {…}}                                  waits for Proceed
+    {"batch": {"end": offset, "rows": n}} · {"progress": {…}}
+    {"done": {…}} | {"error": {"code", "message", "line", "column"}} | {"cancelled": true}
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import os
+import queue
+import socket
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from querysvc.engines.duckdb import sandbox, session
+from querysvc.engines.duckdb.execution import CancelledError, Control, Execution
+from querysvc.engines.duckdb.failures import explain
+from querysvc.engines.duckdb.footers import FooterReader
+from querysvc.engines.duckdb.messages import PeerClosedError, receive_request, send_report
+from querysvc.engines.duckdb.requests import Cancel, EncodeText, Proceed, RunPlan
+from querysvc.engines.duckdb.settings import WorkerSettings
+from querysvc.engines.duckdb.text import encode_text
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def run(peer: int, settings: WorkerSettings, scratch: str) -> None:
+    """Be a worker until the API process closes the socket."""
+    names = (settings.range_client, settings.file_system, settings.text_converter)
+    injected = tuple(_load(name) for name in names)
+    layers = sandbox.enter(sandbox.SandboxSettings(scratch, peer, settings.sandbox_layers))
+    connection = socket.socket(fileno=peer)
+    worker = Worker(connection, settings, injected)
+    worker.report(
+        {"layers": [[one.name, one.is_available, one.is_applied, one.detail] for one in layers]}
+    )
+    worker.serve()
+
+
+class Worker:
+    """The loop of a worker process."""
+
+    def __init__(
+        self, peer: socket.socket, settings: WorkerSettings, injected: tuple[Any, ...]
+    ) -> None:
+        self._peer = peer
+        self._settings = settings
+        self._range_client, self._file_system, self._text_converter = injected
+        self._footers = FooterReader(settings.footer_cache_bytes)
+        self._requests: queue.SimpleQueue[tuple[Any, tuple[int, ...]]] = queue.SimpleQueue()
+        self._control = Control.create()
+        self._send_lock = threading.Lock()
+
+    def serve(self) -> None:
+        """Answer requests, one at a time, for ever: the listening thread ends the process."""
+        threading.Thread(target=self._listen, name="listener", daemon=True).start()
+        while True:
+            connection = session.prepare()
+            self.report({"ready": os.getpid()})
+            request, descriptors = self._requests.get()
+            try:
+                self._handle(request, descriptors, connection)
+            finally:
+                connection.close()
+                del connection
+                self._control = Control.create()
+                gc.collect()
+                _return_memory()
+
+    def report(self, report: dict[str, object]) -> None:
+        """Send one report; safe from any thread."""
+        with self._send_lock:
+            send_report(self._peer, report)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                request, descriptors = receive_request(self._peer)
+                if isinstance(request, Cancel):
+                    self._control.cancel()
+                elif isinstance(request, Proceed):
+                    self._control.proceed.set()
+                else:
+                    self._requests.put((request, descriptors))
+        except (PeerClosedError, OSError):
+            pass
+        os._exit(0)
+
+    def _handle(
+        self,
+        request: RunPlan | EncodeText,
+        descriptors: tuple[int, ...],
+        connection: duckdb.DuckDBPyConnection,
+    ) -> None:
+        control = self._control
+        try:
+            if isinstance(request, RunPlan) and request.raw_sql is not None:
+                assert self._settings.allows_raw_sql
+            if isinstance(request, EncodeText):
+                source, target = descriptors
+                encode_text(source, target, request.columns, self._text_converter)
+                self.report({"done": {}})
+            else:
+                self._run(request, descriptors, connection, control)
+        except CancelledError:
+            self.report({"cancelled": True})
+        except Exception as error:  # the outermost edge: all becomes a report
+            self._fail(error, control)
+
+    def _run(
+        self,
+        request: RunPlan,
+        descriptors: tuple[int, ...],
+        connection: duckdb.DuckDBPyConnection,
+        control: Control,
+    ) -> None:
+        gateway = socket.socket(fileno=descriptors[0])
+
+        def interrupt() -> None:
+            connection.interrupt()
+            # Reads that wait for a stalled store end with their connection.
+            gateway.shutdown(socket.SHUT_RDWR)
+
+        control.interrupt = interrupt
+        control.check()
+        client = self._range_client(gateway, descriptors[1])
+        os.close(descriptors[1])
+        execution = Execution(
+            request, connection, client, self._file_system(client), self._footers, self._settings
+        )
+        try:
+            self._work(execution, descriptors, control)
+        except Exception as error:
+            control.check()
+            raise explain(error, execution) from error
+        finally:
+            control.interrupt = None
+            client.close()
+
+    def _work(self, execution: Execution, descriptors: tuple[int, ...], control: Control) -> None:
+        relations = execution.prepare()
+        self.report({"estimate": asdict(execution.estimate)})
+        if execution.request.is_estimate:
+            return
+        control.proceed.wait()
+        control.check()
+        execution.run(relations, descriptors[2], self.report)
+        control.check()
+        self.report(
+            {
+                "done": {
+                    "rows": execution.rows,
+                    "result_bytes": execution.spooled_bytes,
+                    "read_bytes": execution.client.read_bytes,
+                    "misses": execution.client.misses,
+                }
+            }
+        )
+
+    def _fail(self, error: Exception, control: Control) -> None:
+        if control.cancelled.is_set():
+            self.report({"cancelled": True})
+            return
+        failure = explain(error, None)
+        self.report(
+            {
+                "error": {
+                    "code": failure.code.name,
+                    "message": failure.message.encode(errors="replace").decode(),
+                    "line": failure.line,
+                    "column": failure.column,
+                }
+            }
+        )
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _return_memory() -> None:
+    """Give freed memory back to the system (glibc keeps it otherwise)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
