@@ -1,0 +1,1 @@
+"""Trino's functions on DuckDB: one table per family, an entry per function or signature."""

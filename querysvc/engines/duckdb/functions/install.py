@@ -1,0 +1,58 @@
+"""Installing in a session what a lowered query calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from querysvc.engines.duckdb.functions.arrow_types import arrow_type
+from querysvc.engines.duckdb.functions.registry import PythonFunction
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from querysvc.engines.duckdb.lowering.lower import LoweredQuery
+
+
+def install(connection: duckdb.DuckDBPyConnection, query: LoweredQuery) -> None:
+    """Create the macros and register the functions that the query needs."""
+    for statement in query.macros:
+        connection.execute(statement)
+    install_functions(connection, query.functions)
+
+
+def install_functions(
+    connection: duckdb.DuckDBPyConnection, functions: Iterable[PythonFunction]
+) -> None:
+    """Register vectorised functions; one that is already there stays."""
+    from duckdb import CatalogException
+
+    for function in functions:
+        try:
+            connection.create_function(
+                function.name,
+                batch_adapter(function),
+                list(function.parameters),
+                function.result,
+                type="arrow",
+                null_handling="special",
+                side_effects=not function.is_deterministic,
+            )
+        except CatalogException as error:
+            if "already" not in str(error):
+                raise
+
+
+def batch_adapter(function: PythonFunction) -> Any:
+    """The function as DuckDB calls it: chunked arrays in, one array of the exact type out."""
+    target = arrow_type(function.result_type)
+
+    def run(*columns: pa.ChunkedArray) -> pa.Array:
+        result = function.function(*(column.combine_chunks() for column in columns))
+        if isinstance(result, pa.Array | pa.ChunkedArray):
+            return result if result.type == target else result.cast(target)
+        return pa.array(result, type=target)
+
+    return run

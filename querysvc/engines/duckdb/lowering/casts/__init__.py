@@ -1,0 +1,1 @@
+"""CASTs between the types for which Trino has them: a table per kind of target."""

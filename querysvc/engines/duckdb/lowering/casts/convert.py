@@ -1,0 +1,91 @@
+"""The way into the casts: one value from a Trino type to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from querysvc.engines.duckdb.lowering.casts import (
+    datetimes,
+    from_text,
+    json,
+    numbers,
+    structures,
+    to_text,
+)
+from querysvc.engines.duckdb.lowering.casts.site import CastBuilder, CastSite
+from querysvc.engines.duckdb.lowering.context import Context
+from querysvc.engines.duckdb.lowering.fragments import Sql, is_atom, lambda_, typed_null
+from querysvc.engines.duckdb.lowering.types import not_supported, storage_type
+from querysvc.types.algebra import UNKNOWN, Array, Char, Map, Row, TrinoType, Varchar
+
+_BY_BASE: Final[Mapping[tuple[str, str], CastBuilder]] = {
+    **numbers.CASTS,
+    **to_text.CASTS,
+    **from_text.CASTS,
+    **datetimes.CASTS,
+    ("uuid", "varbinary"): lambda site: Sql(
+        f"unhex(replace(CAST({site.value} AS VARCHAR), '-', ''))"
+    ),
+    ("varbinary", "uuid"): lambda site: Sql(f"CAST(hex({site.value}) AS UUID)"),
+}
+
+
+def convert(context: Context, value: Sql, source: TrinoType, target: TrinoType) -> Sql:
+    """The value cast; the value itself where the storage form stays as it is."""
+    return _convert(CastSite(value, source, target, context))
+
+
+def try_convert(context: Context, value: Sql, source: TrinoType, target: TrinoType) -> Sql:
+    """The value cast, NULL where the cast fails; errors inside the value itself remain."""
+
+    def body(bound: Sql) -> Sql:
+        converted = convert(context, bound, source, target)
+        return converted if converted == bound else Sql(f"TRY({converted})")
+
+    if is_atom(value):
+        return body(value)
+    # Bound by a lambda also when short: TRY must not see the value's own errors.
+    inner = body(Sql('"t"."v"'))
+    return Sql(f"list_transform([{{'v': {value}}}], {lambda_(['t'], inner)})[1]")
+
+
+def is_same_form(source: TrinoType, target: TrinoType) -> bool:
+    """Whether the cast leaves every value's storage form as it is."""
+    if source == target:
+        return True
+    if isinstance(source, Array | Map) and type(source) is type(target):
+        pairs = zip(source.children, target.children, strict=True)
+        return all(is_same_form(old, new) for old, new in pairs)
+    if isinstance(source, Row) and isinstance(target, Row):
+        pairs = zip(source.children, target.children, strict=True)
+        return all(is_same_form(old, new) for old, new in pairs)
+    if isinstance(source, Varchar) and isinstance(target, Varchar):
+        return target.length is None or (
+            source.length is not None and source.length <= target.length
+        )
+    if isinstance(source, Char) and isinstance(target, Char):
+        return source.length <= target.length
+    return False
+
+
+def _convert(site: CastSite) -> Sql:
+    source, target = site.source, site.target
+    if is_same_form(source, target):
+        return site.value
+    if source == UNKNOWN:
+        return typed_null(storage_type(target))
+    if target.base_name == "json":
+        return json.to_json(site)
+    if source.base_name == "json":
+        return json.from_json(site)
+    if isinstance(source, Array) and isinstance(target, Array):
+        return structures.cast_array(site, _convert)
+    if isinstance(source, Map) and isinstance(target, Map):
+        return structures.cast_map(site, _convert)
+    if isinstance(source, Row) and isinstance(target, Row):
+        return structures.cast_row(site, _convert)
+    builder = _BY_BASE.get((source.base_name, target.base_name))
+    if builder is None:
+        raise not_supported(f"cast from {source} to {target}")
+    return builder(site)

@@ -1,0 +1,289 @@
+"""Lowering of scalar expressions, by node type."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from querysvc.engines.duckdb.functions.catalog import scalar_entry
+from querysvc.engines.duckdb.functions.registry import CallSite, apply_scalar
+from querysvc.engines.duckdb.lowering.casts.convert import convert, try_convert
+from querysvc.engines.duckdb.lowering.comparisons import compare, equal
+from querysvc.engines.duckdb.lowering.context import Context, Handler
+from querysvc.engines.duckdb.lowering.fragments import (
+    FAILURE_MARK,
+    FALSE,
+    NULL,
+    TRUE,
+    Sql,
+    array,
+    bind,
+    case,
+    cast,
+    field,
+    identifier,
+    lambda_,
+    operation,
+    struct,
+    typed_null,
+)
+from querysvc.engines.duckdb.lowering.like import like
+from querysvc.engines.duckdb.lowering.literals import literal
+from querysvc.engines.duckdb.lowering.types import not_supported, storage_type
+from querysvc.tree import (
+    ArrayConstructor,
+    Between,
+    Call,
+    Case,
+    Cast,
+    Coalesce,
+    ColumnReference,
+    Dereference,
+    Expression,
+    InList,
+    IsNull,
+    JsonFunction,
+    Lambda,
+    LambdaReference,
+    Like,
+    Literal,
+    Logical,
+    LogicalOperator,
+    Not,
+    NullIf,
+    RowConstructor,
+    Try,
+)
+from querysvc.types.algebra import DOUBLE, INTEGER_TYPES, REAL, Decimal
+
+# What may fail at run time, or is dear: such a term must not run when an earlier one decides.
+_MAY_FAIL: Final = re.compile(
+    r"\[NULL\]\[CAST\(|" + re.escape(FAILURE_MARK) + r'|"py_|//|[-+*] |CAST\("|"m_|AS DECIMAL'
+)
+_VOLATILE: Final = re.compile(r"random\(|uuid\(")
+
+
+def _literal(_context: Context, node: Literal) -> Sql:
+    return literal(node.value, node.type)
+
+
+def _column(_context: Context, node: ColumnReference) -> Sql:
+    return identifier(f"r{node.relation}", f"c{node.field}")
+
+
+def _lambda_reference(_context: Context, node: LambdaReference) -> Sql:
+    return identifier(f"l{node.parameter}")
+
+
+def _lambda(context: Context, node: Lambda) -> Sql:
+    names = [f"l{parameter}" for parameter, _ in node.parameters]
+    return lambda_(names, context.lower(node.body))
+
+
+def _call(context: Context, node: Call) -> Sql:
+    site = CallSite(
+        name=node.name,
+        key=node.key,
+        arguments=context.lower_all(node.arguments),
+        nodes=node.arguments,
+        type=node.type,
+        context=context,
+    )
+    return apply_scalar(scalar_entry(node.name, node.key), site)
+
+
+def _cast(context: Context, node: Cast) -> Sql:
+    folded = _folded(node)
+    if folded is not None:
+        return folded
+    value = context.lower(node.value)
+    source = node.value.type
+    if node.is_try:
+        return try_convert(context, value, source, node.type)
+    return convert(context, value, source, node.type)
+
+
+def _folded(node: Cast) -> Sql | None:
+    """A whole constant in a wider number's type: it is compared with bare columns."""
+    inner = node.value
+    if not isinstance(inner, Literal) or inner.type not in INTEGER_TYPES or inner.value is None:
+        return None
+    value = inner.value
+    assert isinstance(value, int)
+    if node.type in INTEGER_TYPES and INTEGER_TYPES.index(node.type) >= INTEGER_TYPES.index(
+        inner.type
+    ):
+        return literal(value, node.type)
+    if (node.type == DOUBLE and abs(value) < 2**53) or (node.type == REAL and abs(value) < 2**24):
+        return literal(float(value), node.type)
+    if (
+        isinstance(node.type, Decimal)
+        and len(str(abs(value))) <= node.type.precision - node.type.scale
+    ):
+        return Sql(f"CAST('{value}' AS {storage_type(node.type)})")
+    return None
+
+
+def _not(context: Context, node: Not) -> Sql:
+    return Sql(f"(NOT {context.lower(node.value)})")
+
+
+def _logical(context: Context, node: Logical) -> Sql:
+    """AND and OR: where a later term may fail, it runs only if the earlier ones leave it open.
+
+    DuckDB evaluates every term of a projected AND for every row, Trino stops at the first FALSE.
+    """
+    terms = context.lower_all(node.terms)
+    plain = operation(node.operator.value, *terms)
+    if not any(_MAY_FAIL.search(term) for term in terms[1:]):
+        return plain
+    return _short_circuit(node.operator, list(terms))
+
+
+def _short_circuit(operator: LogicalOperator, terms: list[Sql]) -> Sql:
+    decisive, template = (FALSE, "(NOT {})") if operator is LogicalOperator.AND else (TRUE, "{}")
+
+    def body(first: Sql) -> Sql:
+        rest = terms[1:]
+        remaining = rest[0] if len(rest) == 1 else _short_circuit(operator, rest)
+        return case(
+            [(Sql(template.format(first)), decisive)], operation(operator.value, first, remaining)
+        )
+
+    return bind([terms[0]], body)
+
+
+def filter_terms(context: Context, node: Expression) -> list[Sql]:
+    """The conjuncts of a filter, bare: DuckDB filters by one after the other, in order."""
+    if isinstance(node, Logical) and node.operator is LogicalOperator.AND:
+        return [sql for term in node.terms for sql in filter_terms(context, term)]
+    return [context.lower(node)]
+
+
+def _is_null(context: Context, node: IsNull) -> Sql:
+    return operation("IS", context.lower(node.value), NULL)
+
+
+def _between(context: Context, node: Between) -> Sql:
+    type_ = node.value.type
+
+    def body(value: Sql) -> Sql:
+        low = compare(">=", value, context.lower(node.low), type_)
+        high = compare("<=", value, context.lower(node.high), type_)
+        return operation("AND", low, high)
+
+    return bind([context.lower(node.value)], body)
+
+
+def _in_list(context: Context, node: InList) -> Sql:
+    type_ = node.value.type
+    items = context.lower_all(node.items)
+    is_plain = not type_.children and not type_.is_floating and storage_type(type_)[:6] != "STRUCT"
+    if is_plain or (type_.is_floating and all(isinstance(item, Literal) for item in node.items)):
+        return Sql(f"({context.lower(node.value)} IN ({', '.join(items)}))")
+
+    def body(value: Sql) -> Sql:
+        terms = [equal(value, item, type_) for item in items]
+        return operation("OR", *terms) if len(terms) > 1 else terms[0]
+
+    return bind([context.lower(node.value)], body)
+
+
+def _like(context: Context, node: Like) -> Sql:
+    return like(context, node)
+
+
+def _case(context: Context, node: Case) -> Sql:
+    default = (
+        typed_null(storage_type(node.type)) if node.default is None else context.lower(node.default)
+    )
+    if node.operand is None:
+        branches = [(context.lower(when), context.lower(then)) for when, then in node.branches]
+        return case(branches, default)
+    operand = node.operand
+
+    def body(value: Sql) -> Sql:
+        return case(
+            [
+                (equal(value, context.lower(when), operand.type), context.lower(then))
+                for when, then in node.branches
+            ],
+            default,
+        )
+
+    return bind([context.lower(operand)], body)
+
+
+def _coalesce(context: Context, node: Coalesce) -> Sql:
+    return Sql(f"coalesce({', '.join(context.lower_all(node.arguments))})")
+
+
+def _null_if(context: Context, node: NullIf) -> Sql:
+    first_type, type_ = node.first.type, node.comparison_type
+    second = convert(context, context.lower(node.second), node.second.type, type_)
+
+    def body(first: Sql) -> Sql:
+        same = equal(convert(context, first, first_type, type_), second, type_)
+        return case([(same, typed_null(storage_type(node.type)))], first)
+
+    return bind([context.lower(node.first)], body)
+
+
+def _try(context: Context, node: Try) -> Sql:
+    """TRY, with subqueries moved out: DuckDB's TRY takes neither them nor volatile functions."""
+    if isinstance(node.value, ColumnReference | Literal):
+        return context.lower(node.value)
+    hoisted: list[Sql] = []
+    name = f"t{hashlib.blake2b(repr(node).encode(), digest_size=5).hexdigest()}"
+    inner = replace(context, hoisted=hoisted, hoist_name=name).lower(node.value)
+    if _VOLATILE.search(inner):
+        inner = Sql(f"list_transform([0], {lambda_(['u'], inner)})[1]")
+    attempt = Sql(f"TRY({inner})")
+    if not hoisted:
+        return attempt
+    values = struct([(f"v{i}", value) for i, value in enumerate(hoisted)])
+    return Sql(f"list_transform([{values}], {lambda_([name], attempt)})[1]")
+
+
+def _row(context: Context, node: RowConstructor) -> Sql:
+    return struct([(f"f{i}", context.lower(item)) for i, item in enumerate(node.items)])
+
+
+def _array(context: Context, node: ArrayConstructor) -> Sql:
+    items = array(context.lower_all(node.items))
+    return items if node.items else cast(items, storage_type(node.type))
+
+
+def _dereference(context: Context, node: Dereference) -> Sql:
+    return field(context.lower(node.value), f"f{node.index}")
+
+
+def _json_function(_context: Context, node: JsonFunction) -> Sql:
+    raise not_supported(node.name)
+
+
+HANDLERS: Final[Mapping[type[Expression], Handler]] = {
+    Literal: _literal,
+    ColumnReference: _column,
+    LambdaReference: _lambda_reference,
+    Lambda: _lambda,
+    Call: _call,
+    Cast: _cast,
+    Not: _not,
+    Logical: _logical,
+    IsNull: _is_null,
+    Between: _between,
+    InList: _in_list,
+    Like: _like,
+    Case: _case,
+    Coalesce: _coalesce,
+    NullIf: _null_if,
+    Try: _try,
+    RowConstructor: _row,
+    ArrayConstructor: _array,
+    Dereference: _dereference,
+    JsonFunction: _json_function,
+}

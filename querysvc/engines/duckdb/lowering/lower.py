@@ -1,0 +1,58 @@
+"""The way into lowering: a typed query becomes one DuckDB SELECT and what the session must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from querysvc.engines.duckdb.functions.registry import PythonFunction
+from querysvc.engines.duckdb.lowering import expressions, grouping, subqueries, windows
+from querysvc.engines.duckdb.lowering.context import Context, Handler, Needs
+from querysvc.engines.duckdb.lowering.queries import lower_query
+from querysvc.engines.duckdb.lowering.result_form import result_form
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.model import Session
+from querysvc.tree import Expression, Query
+
+HANDLERS: Mapping[type[Expression], Handler] = {
+    **expressions.HANDLERS,
+    **subqueries.HANDLERS,
+    **grouping.HANDLERS,
+    **windows.HANDLERS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredQuery:
+    """A query for DuckDB: its text, and the macros and functions to install before."""
+
+    sql: str
+    macros: tuple[str, ...]
+    functions: tuple[PythonFunction, ...]
+
+
+def lower(query: Query, tables: Mapping[int, str], session: Session | None = None) -> LoweredQuery:
+    """Lower the query; `tables` gives, by `tree.Scan.table`, what stands after FROM.
+
+    Such a relation has columns "c0", "c1", … by the table's column index, in storage form. The
+    result's columns are named "0", "1", …, in the form of result batches.
+    """
+    needs = Needs()
+    context = Context(
+        handlers=HANDLERS,
+        query_handler=lower_query,
+        tables=tables,
+        session=session or Session(),
+        needs=needs,
+    )
+    try:
+        sql = result_form(query.output, lower_query(context, query), ordered=bool(query.order_by))
+    except RecursionError as error:
+        raise QueryServiceError(
+            ErrorCode.STACK_OVERFLOW, "statement is too deeply nested to be lowered"
+        ) from error
+    return LoweredQuery(
+        sql=sql,
+        macros=tuple(macro.statement for macro in needs.macros.values()),
+        functions=tuple(needs.functions.values()),
+    )

@@ -1,0 +1,187 @@
+"""Queries: CTEs, bodies, grouping, order and limit. Outputs are named "c0", "c1", …"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from querysvc.engines.duckdb.lowering.context import Context
+from querysvc.engines.duckdb.lowering.expressions import filter_terms
+from querysvc.engines.duckdb.lowering.fragments import Sql, identifier
+from querysvc.engines.duckdb.lowering.grouping import lower_grouping
+from querysvc.engines.duckdb.lowering.keys import key_form, needs_key
+from querysvc.engines.duckdb.lowering.relations import column_names, from_item, values_rows
+from querysvc.engines.duckdb.lowering.sorting import sort_list
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.tree import (
+    Cte,
+    Expression,
+    OutputReference,
+    Query,
+    Select,
+    SetOperation,
+    SetOperator,
+    SortItem,
+    ValuesBody,
+)
+from querysvc.types.algebra import TimestampTz, TimeTz
+
+_SET_OPERATORS: Final = {
+    SetOperator.UNION: "UNION",
+    SetOperator.INTERSECT: "INTERSECT",
+    SetOperator.EXCEPT: "EXCEPT",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _SelectParts:
+    """A SELECT's clauses, and the context in which its order keys stand."""
+
+    items: tuple[Sql, ...]
+    tail: str
+    distinct: str
+    context: Context
+
+
+def lower_query(context: Context, query: Query) -> Sql:
+    """The query as a SELECT statement."""
+    with_clause = _with(context, query.ctes)
+    if isinstance(query.body, Select):
+        return Sql(with_clause + _select_query(context, query, query.body))
+    return Sql(with_clause + _other_query(context, query))
+
+
+def _with(context: Context, ctes: tuple[Cte, ...]) -> str:
+    if not ctes:
+        return ""
+    recursive = "RECURSIVE " if any(cte.is_recursive for cte in ctes) else ""
+    listed = (
+        f"{identifier(f'q{cte.id}')}({column_names(len(cte.query.output))})"
+        f" AS ({context.query(cte.query)})"
+        for cte in ctes
+    )
+    return f"WITH {recursive}{', '.join(listed)} "
+
+
+def _select_query(context: Context, query: Query, select: Select) -> str:
+    parts = _select_parts(context, select, query.order_by)
+    listed = ", ".join(f"{sql} AS {identifier(f'c{i}')}" for i, sql in enumerate(parts.items))
+    keys = [_sort_key(parts, select, item) for item in query.order_by]
+    if query.with_ties:
+        hidden = "".join(f", {sql} AS {identifier(f's{i}')}" for i, sql in enumerate(keys))
+        return _with_ties(f"SELECT {listed}{hidden}{parts.tail}", query)
+    order = _order_clause(keys, query.order_by)
+    return f"SELECT {parts.distinct}{listed}{parts.tail}{order}{_limits(query)}"
+
+
+def _select_parts(context: Context, select: Select, order_by: tuple[SortItem, ...]) -> _SelectParts:
+    source = "" if select.source is None else f" FROM {from_item(context, select.source)}"
+    terms = [] if select.where is None else filter_terms(context, select.where)
+    where = f" WHERE {' AND '.join(terms)}" if terms else ""
+    tail = source + where
+    if select.group_by is not None:
+        context, tail = lower_grouping(context, select, order_by, tail)
+        if select.having is not None:
+            tail += f" WHERE {' AND '.join(filter_terms(context, select.having))}"
+    items = context.lower_all(select.items)
+    return _SelectParts(items, tail, _distinct(select, items), context)
+
+
+def _distinct(select: Select, items: tuple[Sql, ...]) -> str:
+    if not select.is_distinct:
+        return ""
+    types = [item.type for item in select.items]
+    if not any(needs_key(type_) for type_ in types):
+        return "DISTINCT "
+    keys = (key_form(sql, type_) for sql, type_ in zip(items, types, strict=True))
+    return f"DISTINCT ON ({', '.join(keys)}) "
+
+
+def _sort_key(parts: _SelectParts, select: Select, item: SortItem) -> Sql:
+    """The key's expression; an output in it is the output's own expression."""
+    outputs: dict[Expression, Sql] = {
+        OutputReference(type=node.type, index=i): sql
+        for i, (node, sql) in enumerate(zip(select.items, parts.items, strict=True))
+    }
+    value = item.value
+    if isinstance(value, OutputReference) and not needs_key(value.type):
+        return identifier(f"c{value.index}")
+    return key_form(parts.context.with_substitutions(outputs).lower(value), value.type)
+
+
+def _order_clause(keys: list[Sql], items: tuple[SortItem, ...]) -> str:
+    return f" ORDER BY {sort_list(keys, items)}" if items else ""
+
+
+def _limits(query: Query) -> str:
+    limit = "" if query.limit is None else f" LIMIT {query.limit}"
+    offset = "" if not query.offset else f" OFFSET {query.offset}"
+    return limit + offset
+
+
+def _with_ties(rows: str, query: Query) -> str:
+    """FETCH FIRST n ROWS WITH TIES: the rows whose rank, after the offset, is at most n."""
+    keys = [identifier(f"s{i}") for i in range(len(query.order_by))]
+    order = sort_list(keys, query.order_by)
+    skipped = f'SELECT * FROM ({rows}) AS "b" ORDER BY {order}'
+    if query.offset:
+        skipped += f" OFFSET {query.offset}"
+    ranked = f'SELECT *, rank() OVER (ORDER BY {order}) AS "rank" FROM ({skipped}) AS "b"'
+    names = column_names(len(query.output))
+    return f'SELECT {names} FROM ({ranked}) AS "b" WHERE "rank" <= {query.limit} ORDER BY {order}'
+
+
+def _other_query(context: Context, query: Query) -> str:
+    """A set operation or VALUES: its order keys are made of outputs only."""
+    body = _body(context, query)
+    if not query.order_by and query.limit is None and not query.offset:
+        return body
+    outputs: dict[Expression, Sql] = {
+        OutputReference(type=item.type, index=i): identifier("b", f"c{i}")
+        for i, item in enumerate(query.output)
+    }
+    inner = context.with_substitutions(outputs)
+    keys = [key_form(inner.lower(item.value), item.value.type) for item in query.order_by]
+    if query.with_ties:
+        hidden = "".join(f", {sql} AS {identifier(f's{i}')}" for i, sql in enumerate(keys))
+        return _with_ties(f'SELECT *{hidden} FROM ({body}) AS "b"', query)
+    order = _order_clause(keys, query.order_by)
+    return f'SELECT * FROM ({body}) AS "b"{order}{_limits(query)}'
+
+
+def _body(context: Context, query: Query) -> str:
+    body = query.body
+    names = column_names(len(query.output))
+    if isinstance(body, ValuesBody):
+        return f'SELECT * FROM ({values_rows(context, body.rows)}) AS "b"({names})'
+    assert isinstance(body, SetOperation)
+    if any(needs_key(item.type) for item in query.output) and not (
+        body.is_all and body.operator is SetOperator.UNION
+    ):
+        return _keyed_set_operation(context, query, body)
+    every = " ALL" if body.is_all else ""
+    left, right = context.query(body.left), context.query(body.right)
+    return f"({left}) {_SET_OPERATORS[body.operator]}{every} ({right})"
+
+
+def _keyed_set_operation(context: Context, query: Query, body: SetOperation) -> str:
+    """Rows are compared by instants; which of two equal ones stays is not defined."""
+    if not all(
+        isinstance(item.type, TimestampTz | TimeTz) or not needs_key(item.type)
+        for item in query.output
+    ):
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED,
+            f"{body.operator.value} of columns that contain maps or times with a zone"
+            " is not supported by the DuckDB engine",
+        )
+    if body.is_all or body.operator is not SetOperator.UNION:
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED,
+            f"{body.operator.value} of times with a zone is not supported by the DuckDB engine",
+        )
+    keys = ", ".join(
+        key_form(identifier(f"c{i}"), item.type) for i, item in enumerate(query.output)
+    )
+    left, right = context.query(body.left), context.query(body.right)
+    return f'SELECT DISTINCT ON ({keys}) * FROM (({left}) UNION ALL ({right})) AS "u"'

@@ -1,0 +1,109 @@
+"""Storage forms: the DuckDB type that holds a Trino type's values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Final
+
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.types.algebra import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INTEGER,
+    INTERVAL_DAY_TO_SECOND,
+    INTERVAL_YEAR_TO_MONTH,
+    JSON,
+    REAL,
+    SMALLINT,
+    TINYINT,
+    UNKNOWN,
+    UUID,
+    VARBINARY,
+    Array,
+    Char,
+    Decimal,
+    Map,
+    Row,
+    Time,
+    Timestamp,
+    TimestampTz,
+    TimeTz,
+    TrinoType,
+    Varchar,
+)
+
+MICROSECOND_PRECISION: Final = 6
+
+_SCALARS: Final[Mapping[TrinoType, str]] = {
+    BOOLEAN: "BOOLEAN",
+    TINYINT: "TINYINT",
+    SMALLINT: "SMALLINT",
+    INTEGER: "INTEGER",
+    BIGINT: "BIGINT",
+    REAL: "FLOAT",
+    DOUBLE: "DOUBLE",
+    VARBINARY: "BLOB",
+    DATE: "DATE",
+    JSON: "VARCHAR",
+    UUID: "UUID",
+    UNKNOWN: "INTEGER",
+    INTERVAL_DAY_TO_SECOND: "BIGINT",
+    INTERVAL_YEAR_TO_MONTH: "INTEGER",
+}
+
+_SHAPES: Final[Mapping[type[TrinoType], Callable[..., str]]] = {
+    Varchar: lambda type_: "VARCHAR",
+    Char: lambda type_: "VARCHAR",
+    Decimal: lambda type_: f"DECIMAL({type_.precision},{type_.scale})",
+    Time: lambda type_: _within_microseconds(type_, "TIME"),
+    Timestamp: lambda type_: _within_microseconds(type_, "TIMESTAMP"),
+    TimestampTz: lambda type_: _within_microseconds(type_, "STRUCT(t TIMESTAMP, z VARCHAR)"),
+    TimeTz: lambda type_: _within_microseconds(type_, "STRUCT(t TIME, o SMALLINT)"),
+    Array: lambda type_: f"{storage_type(type_.element)}[]",
+    Map: lambda type_: f"MAP({storage_type(type_.key)}, {storage_type(type_.value)})",
+    Row: lambda type_: f"STRUCT({', '.join(_fields(type_))})",
+}
+
+
+@lru_cache(maxsize=4096)
+def storage_type(type_: TrinoType) -> str:
+    """The DuckDB type of a Trino type's storage form; NOT_SUPPORTED when there is none."""
+    scalar = _SCALARS.get(type_)
+    if scalar is not None:
+        return scalar
+    shape = _SHAPES.get(type(type_))
+    if shape is None:
+        raise not_supported(f"type {type_}")
+    return shape(type_)
+
+
+def not_supported(construct: str) -> QueryServiceError:
+    """The refusal of a construct by name."""
+    return QueryServiceError(
+        ErrorCode.NOT_SUPPORTED, f"{construct} is not supported by the DuckDB engine"
+    )
+
+
+@lru_cache(maxsize=4096)
+def contains(type_: TrinoType, *kinds: type[TrinoType]) -> bool:
+    """Whether the type is, or is made of, one of the kinds."""
+    return isinstance(type_, kinds) or any(contains(child, *kinds) for child in type_.children)
+
+
+@lru_cache(maxsize=4096)
+def contains_type(type_: TrinoType, *types: TrinoType) -> bool:
+    """Whether the type is, or is made of, one of the types."""
+    return type_ in types or any(contains_type(child, *types) for child in type_.children)
+
+
+def _fields(type_: Row) -> list[str]:
+    return [f"f{i} {storage_type(field.type)}" for i, field in enumerate(type_.fields)]
+
+
+def _within_microseconds(type_: Time | TimeTz | Timestamp | TimestampTz, text: str) -> str:
+    if type_.precision > MICROSECOND_PRECISION:
+        raise not_supported(f"type {type_}")
+    return text

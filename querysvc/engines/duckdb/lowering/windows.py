@@ -1,0 +1,150 @@
+"""Window calls: frames, peers and NULL treatment as Trino has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from querysvc.engines.duckdb.functions.catalog import window_entry
+from querysvc.engines.duckdb.functions.registry import AggregateSite, apply_aggregate
+from querysvc.engines.duckdb.lowering.context import Context, Handler
+from querysvc.engines.duckdb.lowering.fragments import (
+    Sql,
+    bind,
+    case,
+    fail,
+)
+from querysvc.engines.duckdb.lowering.keys import key_form
+from querysvc.engines.duckdb.lowering.sorting import sort_list
+from querysvc.engines.duckdb.lowering.types import not_supported
+from querysvc.errors import ErrorCode
+from querysvc.tree import (
+    BoundKind,
+    Expression,
+    Frame,
+    FrameBound,
+    FrameUnit,
+    Literal,
+    Window,
+    WindowCall,
+)
+from querysvc.types.algebra import (
+    DATE,
+    INTERVAL_DAY_TO_SECOND,
+    INTERVAL_YEAR_TO_MONTH,
+    Time,
+    Timestamp,
+    TimestampTz,
+    TrinoType,
+)
+
+
+def _window_call(context: Context, node: WindowCall) -> Sql:
+    condition = None if node.filter is None else context.lower(node.filter)
+    site = AggregateSite(
+        name=node.name,
+        key=node.key,
+        arguments=context.lower_all(node.arguments),
+        nodes=node.arguments,
+        type=node.type,
+        context=context,
+        render=_Renderer(
+            window_clause(context, node.window), condition, node.is_distinct, node.ignore_nulls
+        ),
+        is_window=True,
+        is_distinct=node.is_distinct,
+    )
+    return apply_aggregate(window_entry(node.name, node.key), site)
+
+
+class _Renderer:
+    """Writes one DuckDB window call with the clauses of a call."""
+
+    __slots__ = ("condition", "ignore_nulls", "is_distinct", "over")
+
+    def __init__(
+        self, over: str, condition: Sql | None, is_distinct: bool, ignore_nulls: bool
+    ) -> None:
+        self.over = over
+        self.condition = condition
+        self.is_distinct = is_distinct
+        self.ignore_nulls = ignore_nulls
+
+    def __call__(
+        self, name: str, arguments: tuple[Sql, ...], condition: Sql | None, order: str | None
+    ) -> Sql:
+        distinct = "DISTINCT " if self.is_distinct and arguments else ""
+        ordering = f" ORDER BY {order}" if order else ""
+        nulls = " IGNORE NULLS" if self.ignore_nulls else ""
+        conditions = [term for term in (self.condition, condition) if term is not None]
+        filtered = f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""
+        inside = ", ".join(arguments)
+        if not arguments and name == "count":
+            inside = "*"
+        return Sql(f"({name}({distinct}{inside}{ordering}{nulls}){filtered} OVER ({self.over}))")
+
+
+def window_clause(context: Context, window: Window) -> str:
+    """The inside of OVER (…)."""
+    clauses = []
+    if window.partition_by:
+        keys = (key_form(context.lower(node), node.type) for node in window.partition_by)
+        clauses.append(f"PARTITION BY {', '.join(keys)}")
+    if window.order_by:
+        sort_keys = [
+            key_form(context.lower(item.value), item.value.type) for item in window.order_by
+        ]
+        clauses.append(f"ORDER BY {sort_list(sort_keys, window.order_by)}")
+    if window.frame is not None:
+        clauses.append(_frame(context, window, window.frame))
+    return " ".join(clauses)
+
+
+def _frame(context: Context, window: Window, frame: Frame) -> str:
+    start = _bound(context, window, frame.unit, frame.start, "starting")
+    end = _bound(context, window, frame.unit, frame.end, "ending")
+    return f"{frame.unit.value} BETWEEN {start} AND {end}"
+
+
+def _bound(context: Context, window: Window, unit: FrameUnit, bound: FrameBound, which: str) -> str:
+    if bound.value is None:
+        return bound.kind.value
+    direction = "PRECEDING" if bound.kind is BoundKind.PRECEDING else "FOLLOWING"
+    value = _offset(context, bound.value, unit, which)
+    if unit is FrameUnit.RANGE:
+        key_type = window.order_by[0].value.type
+        value = _range_offset(value, bound.value.type, key_type)
+    return f"{value} {direction}"
+
+
+def _offset(context: Context, node: Expression, unit: FrameUnit, which: str) -> Sql:
+    """The offset, checked: Trino refuses NULL and negative ones."""
+    sql = context.lower(node)
+    if isinstance(node, Literal) and isinstance(node.value, int) and node.value >= 0:
+        return sql
+    message = f"Window frame {which} offset must not be negative or null"
+    if unit is FrameUnit.RANGE:
+        message = "Window frame offset value must not be negative or null"
+
+    def body(value: Sql) -> Sql:
+        bad = Sql(f"({value} IS NULL OR {value} < 0)")
+        return case([(bad, fail(ErrorCode.INVALID_WINDOW_FRAME, message))], value)
+
+    return bind([sql], body)
+
+
+_INSTANTS: Final = (Timestamp, TimestampTz, Time)
+
+
+def _range_offset(value: Sql, offset_type: TrinoType, key_type: TrinoType) -> Sql:
+    """An interval's storage form is a number: as an offset of instants it is an INTERVAL again."""
+    if key_type == DATE or isinstance(key_type, _INSTANTS):
+        if offset_type == INTERVAL_YEAR_TO_MONTH:
+            return Sql(f"to_months({value})")
+        if offset_type == INTERVAL_DAY_TO_SECOND:
+            return Sql(f"to_microseconds({value} * 1000)")
+        raise not_supported(f"RANGE frame of {key_type} with offset {offset_type}")
+    return value
+
+
+HANDLERS: Final[Mapping[type[Expression], Handler]] = {WindowCall: _window_call}
