@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from querysvc import tree
-from querysvc.errors import ErrorCode
+from querysvc.errors import ErrorCode, StatementError
 from querysvc.sql import syntax
 from querysvc.sql.expressions.coercion import coerce
 from querysvc.sql.expressions.errors import fail, located_at
@@ -29,11 +29,13 @@ def resolve_call(
     """The overload that the call means, and its arguments in the types that it asks for."""
     nodes = () if node.is_star else node.arguments
     typed = [
-        None if isinstance(item, syntax.Lambda) else analyser.analyse(item, scope) for item in nodes
+        _LambdaTyping(analyser, item, scope)
+        if isinstance(item, syntax.Lambda)
+        else analyser.analyse(item, scope)
+        for item in nodes
     ]
     arguments: list[Argument] = [
-        _lambda_argument(analyser, item, scope) if value is None else value.type
-        for item, value in zip(nodes, typed, strict=True)
+        value.argument() if isinstance(value, _LambdaTyping) else value.type for value in typed
     ]
     with located_at(node):
         resolution = resolve(name, arguments)
@@ -41,34 +43,48 @@ def resolve_call(
         message = f"Too many arguments for function call {name}()"
         raise fail(ErrorCode.TOO_MANY_ARGUMENTS, node, message)
     coerced = (
-        _coerced(analyser, item, value, type_, scope)
-        for item, value, type_ in zip(nodes, typed, resolution.argument_types, strict=True)
+        value.coerced(type_) if isinstance(value, _LambdaTyping) else coerce(value, type_)
+        for value, type_ in zip(typed, resolution.argument_types, strict=True)
     )
     return resolution, tuple(coerced)
 
 
-def _coerced(
-    analyser: Analyser,
-    node: syntax.Expression,
-    value: tree.Expression | None,
-    type_: TrinoType,
-    scope: Scope,
-) -> tree.Expression:
-    if value is not None:
-        return coerce(value, type_)
-    assert isinstance(node, syntax.Lambda)
-    assert isinstance(type_, algebra.Function)
-    return typed_lambda(analyser, node, type_.arguments, scope, result=type_.result)
+class _LambdaTyping:
+    """A lambda argument; typed once for each choice of its parameters' types.
 
+    Resolution asks several times, and lambdas nest: without this the work would be exponential.
+    """
 
-def _lambda_argument(analyser: Analyser, node: syntax.Expression, scope: Scope) -> LambdaArgument:
-    assert isinstance(node, syntax.Lambda)
+    def __init__(self, analyser: Analyser, node: syntax.Lambda, scope: Scope) -> None:
+        self._analyser = analyser
+        self._node = node
+        self._scope = scope
+        self._known: dict[tuple[TrinoType, ...], tree.Lambda | StatementError] = {}
 
-    def infer(types: tuple[TrinoType, ...]) -> TrinoType:
-        return typed_lambda(analyser, node, types, scope).body.type
+    def argument(self) -> LambdaArgument:
+        """What resolution needs to know of it."""
+        line, column = self._node.position
+        return LambdaArgument(
+            len(self._node.parameters), lambda types: self._typed(types).body.type, line, column
+        )
 
-    line, column = node.position
-    return LambdaArgument(len(node.parameters), infer, line, column)
+    def coerced(self, type_: TrinoType) -> tree.Lambda:
+        """The lambda as a function of this type."""
+        assert isinstance(type_, algebra.Function)
+        found = self._typed(type_.arguments)
+        return tree.Lambda(type_, found.parameters, coerce(found.body, type_.result))
+
+    def _typed(self, types: tuple[TrinoType, ...]) -> tree.Lambda:
+        known = self._known.get(types)
+        if known is None:
+            try:
+                known = typed_lambda(self._analyser, self._node, types, self._scope)
+            except StatementError as error:
+                known = error
+            self._known[types] = known
+        if isinstance(known, StatementError):
+            raise known
+        return known
 
 
 def typed_lambda(
@@ -76,10 +92,8 @@ def typed_lambda(
     node: syntax.Lambda,
     types: Sequence[TrinoType],
     scope: Scope,
-    *,
-    result: TrinoType | None = None,
 ) -> tree.Lambda:
-    """The lambda for parameters of these types; its body coerced to the result where given.
+    """The lambda for parameters of these types.
 
     Parameters are numbered by how deep their lambda is nested, so that lambdas written twice are
     equal.
@@ -99,8 +113,6 @@ def typed_lambda(
             "Lambda expression cannot contain aggregations, window functions or grouping "
             "operations",
         )
-    if result is not None:
-        body = coerce(body, result)
     type_ = algebra.Function(tuple(types), body.type)
     return tree.Lambda(type_, parameters, body)
 
