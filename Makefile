@@ -54,7 +54,8 @@ test: check tools  ## All that CI runs
 	$(BIN)/pytest -q -n 2 tests
 
 benchmarks: tools  ## Every benchmark; results go to benchmarks/results/
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/uv pip install --quiet --python $(VENV) --group benchmarks
+	@for script in $(filter-out benchmarks/support.py benchmarks/peers.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 conformance: dev  ## Pass rate of a file in the oracle's form: make conformance FILE=cases.jsonl
 	$(BIN)/python -m tests.support.conformance $(FILE)
