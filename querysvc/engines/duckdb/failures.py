@@ -19,7 +19,7 @@ _PLAN_PATH: Final = re.compile(r"plan://(\d+)(?:-[0-9a-f]{32})?(?:\.[A-Za-z0-9]{
 _SPILL: Final = re.compile(r"max_temp_directory_size|failed to offload data block", re.IGNORECASE)
 _DAMAGED: Final = re.compile(
     r"TProtocolException|Invalid (?:Parquet|data)|[Pp]arquet|[Dd]ecompress|[Cc]orrupt|"
-    r"snappy|zstd|gzip|miniz|CSV Error|[Uu]nicode|Malformed JSON|invalid TType"
+    r"Out of buffer|snappy|zstd|gzip|miniz|CSV Error|[Uu]nicode|Malformed JSON|invalid TType"
 )
 
 
@@ -35,7 +35,7 @@ def explain(error: BaseException, execution: Execution | None) -> QueryServiceEr
     bad = find_bad_value(message)
     if bad is not None:
         return _bad_value(bad, execution)
-    return _resources(error, message, execution.plan) or _engine_error(error, message)
+    return _resources(error, message, execution.plan) or _engine_error(error, message, execution)
 
 
 def _resources(error: BaseException, message: str, plan: ExecutionPlan) -> QueryServiceError | None:
@@ -59,7 +59,7 @@ def memory_exceeded(plan: ExecutionPlan) -> QueryServiceError:
     )
 
 
-def _engine_error(error: BaseException, message: str) -> QueryServiceError:
+def _engine_error(error: BaseException, message: str, execution: Execution) -> QueryServiceError:
     import duckdb
 
     if not isinstance(error, duckdb.Error):
@@ -69,10 +69,18 @@ def _engine_error(error: BaseException, message: str) -> QueryServiceError:
     translated = to_query_error(error)
     if translated.code is not ErrorCode.GENERIC_INTERNAL_ERROR:
         return translated
-    is_damage = isinstance(error, duckdb.InvalidInputException | duckdb.IOException)
-    if is_damage and _DAMAGED.search(message):
-        return QueryServiceError(ErrorCode.HIVE_BAD_DATA, message)
+    if _DAMAGED.search(message):
+        named = "s3://" in message
+        where = "" if named else f"{_some_file(execution)}: "
+        return QueryServiceError(ErrorCode.HIVE_BAD_DATA, where + message)
     return _internal(message)
+
+
+def _some_file(execution: Execution) -> str:
+    """The plan's file, or that it is one of several: DuckDB does not say which."""
+    objects = plan_objects(execution.plan)
+    first = objects[0].address if objects else "no file"
+    return first if len(objects) == 1 else f"one of {len(objects)} files (first: {first})"
 
 
 def _bad_value(bad: BadValue, execution: Execution) -> QueryServiceError:

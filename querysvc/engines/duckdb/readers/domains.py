@@ -7,6 +7,7 @@ little: bounds are taken as inclusive, and widened where reading rounds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -120,7 +121,7 @@ def _date(
     )
 
 
-_MICROSECONDS: Final = {"TIMESTAMP_MILLIS": 1000, "TIMESTAMP_MICROS": 1}
+_UNIT: Final = re.compile(r"timeUnit=(milli|micro)seconds")
 
 
 def _timestamp(
@@ -134,9 +135,11 @@ def _timestamp(
         return value // PICOSECONDS_PER_MICROSECOND + by if isinstance(value, int) else None
 
     def statistic(statistics: Any, which: str) -> Any:
-        scale = _MICROSECONDS.get(str(statistics.converted_type))
+        unit = _UNIT.search(str(statistics.logical_type))
         raw = getattr(statistics, f"{which}_raw")
-        return raw * scale if scale is not None and isinstance(raw, int) else None
+        if unit is None or not isinstance(raw, int):
+            return None
+        return raw * 1000 if unit[1] == "milli" else raw
 
     return RawDomain(
         tuple((widened(low, -unit), widened(high, unit)) for low, high in intervals),

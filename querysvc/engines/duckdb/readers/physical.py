@@ -152,16 +152,15 @@ def _timestamp(value: str, physical: Any, target: TrinoType, _source: Source) ->
     assert isinstance(target, algebra.Timestamp)
     if kind(physical) not in _INSTANTS or target.precision > 6:
         raise TypeMismatchError
-    if target.precision == 6 and kind(physical) == "timestamp_ns":
-        return f"make_timestamp({_round_half_up(f'epoch_ns({value})', 1000)} // 1000)"
+    unit = 10 ** (6 - target.precision)
+    if kind(physical) == "timestamp_ns":
+        return f"make_timestamp({_round_half_up(f'epoch_ns({value})', unit * 1000)} // 1000)"
     plain = value if kind(physical) == "timestamp" else f"CAST({value} AS TIMESTAMP)"
     is_coarse = kind(physical) == "timestamp_s" or (
         kind(physical) == "timestamp_ms" and target.precision >= 3
     )
-    if target.precision == 6 or is_coarse:
+    if unit == 1 or is_coarse:
         return plain
-    # Trino rounds half up; dropping a ns before cannot move a value across a half.
-    unit = 10 ** (6 - target.precision)
     return f"make_timestamp({_round_half_up(f'epoch_us({plain})', unit)})"
 
 
@@ -230,7 +229,7 @@ def _checked(value: str, name: str, source: Source) -> str:
 
 
 def _round_half_up(value: str, unit: int) -> str:
-    """Round to a multiple of `unit`, halves upwards; DuckDB's % has the dividend's sign."""
+    """Round to a multiple of `unit`, halves upwards as Trino does; DuckDB's % has the dividend's sign."""
     shifted = f"({value} + {unit // 2})"
     return f"({shifted} - (({shifted} % {unit}) + {unit}) % {unit})"
 
