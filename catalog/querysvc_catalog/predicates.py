@@ -179,6 +179,21 @@ def leaves(predicate: Predicate) -> Iterator[Leaf]:
         yield predicate
 
 
+def pins_key(predicate: Predicate, key_index: int) -> bool:
+    """Tell whether only partitions with some listed values of a key can match."""
+    if isinstance(predicate, And):
+        return any(pins_key(operand, key_index) for operand in predicate.operands)
+    if isinstance(predicate, Or):
+        return bool(predicate.operands) and all(
+            pins_key(operand, key_index) for operand in predicate.operands
+        )
+    if predicate.key_index != key_index:
+        return False
+    if isinstance(predicate, Comparison):
+        return predicate.operator is Operator.EQUAL
+    return isinstance(predicate, Membership | NullTest) and not predicate.is_negated
+
+
 def negate(predicate: Predicate) -> Predicate:
     """Give the tree that is true where the given one is false (and no value is NULL)."""
     if isinstance(predicate, And):

@@ -38,12 +38,22 @@ def of_table(entry: TableEntry) -> Select[Any]:
 
 
 def walk(
-    connection: Connection, query: Select[Any], after: str | None, chunk_size: int
+    connection: Connection,
+    query: Select[Any],
+    after: str | None,
+    chunk_size: int,
+    *,
+    few_match: bool,
 ) -> Iterator[Row[Any]]:
-    """Read all rows of a query over partitions in their order, chunk by chunk."""
+    """Read all rows of a query over partitions in their order, chunk by chunk.
+
+    With `few_match` they are found by the keys' index and sorted; else both databases would walk
+    all of the table's partitions in order, hoping to fill the chunk soon.
+    """
+    order = _partitions.c.identity.concat("") if few_match else _partitions.c.identity
     while True:
         chunk = query if after is None else query.where(_partitions.c.identity > after)
-        rows = connection.execute(chunk.order_by(_partitions.c.identity).limit(chunk_size)).all()
+        rows = connection.execute(chunk.order_by(order).limit(chunk_size)).all()
         yield from rows
         if len(rows) < chunk_size:
             return

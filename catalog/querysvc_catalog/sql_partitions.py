@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, delete, insert, or_, select
+from sqlalchemy import Connection, Row, Select, delete, insert, literal_column, or_, select
 
 from querysvc_catalog import identity
 from querysvc_catalog import tables as schema
@@ -13,7 +13,7 @@ from querysvc_catalog.documents import dump, load_column_statistics
 from querysvc_catalog.errors import CatalogError, EntityKind
 from querysvc_catalog.model import ColumnStatistics, Partition, PartitionValues, TableName
 from querysvc_catalog.paging import Page, chunked, decode_text_token, make_page
-from querysvc_catalog.predicates import PartitionFilter
+from querysvc_catalog.predicates import PartitionFilter, pins_key
 from querysvc_catalog.pushdown import Pushdown
 from querysvc_catalog.repository import BatchError, Segment
 from querysvc_catalog.sql_partition_rows import (
@@ -30,6 +30,8 @@ from querysvc_catalog.sql_store import IN_LIST_MAX, SqlStore, TableEntry
 _partitions = schema.partitions
 _statistics = schema.column_statistics
 
+# A literal, not a parameter: only so can the partial index be chosen.
+_IS_MALFORMED: Final = _partitions.c.is_malformed == literal_column("1")
 _FILTERED_CHUNK_MIN: Final = 1_000
 
 
@@ -84,11 +86,13 @@ class SqlPartitions(SqlStore):
             if segment is not None and segment.total > 1:
                 query = query.where(_partitions.c.segment_hash % segment.total == segment.number)
             chunk_size = page_size + 1
+            few_match = False
             if partition_filter is not None:
                 query = self._filtered(connection, entry, query, partition_filter)
                 chunk_size = max(chunk_size, _FILTERED_CHUNK_MIN)
+                few_match = pins_key(partition_filter.predicate, 0)
             found: list[Row[Any]] = []
-            for row in walk(connection, query, after, chunk_size):
+            for row in walk(connection, query, after, chunk_size, few_match=few_match):
                 values = identity.values_of(row.values_json)
                 if partition_filter is None or partition_filter.matches(values):
                     found.append(row)
@@ -110,10 +114,10 @@ class SqlPartitions(SqlStore):
         if condition is None:
             return query
         malformed = select(_partitions.c.identity).where(
-            _partitions.c.table_id == entry.table_id, _partitions.c.is_malformed == 1
+            _partitions.c.table_id == entry.table_id, _IS_MALFORMED
         )
         if connection.execute(malformed.limit(1)).first() is not None:
-            condition = or_(condition, _partitions.c.is_malformed == 1)
+            condition = or_(condition, _IS_MALFORMED)
         return query.where(condition)
 
     def list_partition_values(

@@ -110,7 +110,6 @@ partitions = Table(
     Column("segment_hash", BigInteger, nullable=False),
     Column("shape_hash", _text(32), nullable=False),
     Column("document", Text, nullable=False),
-    sqlite_with_rowid=False,
 )
 KEY_COLUMNS: Final = tuple(partitions.c[f"key_{number}"] for number in range(LEADING_KEYS))
 Index("ix_catalog_partitions_keys", partitions.c.table_id, *KEY_COLUMNS)
