@@ -22,7 +22,13 @@ _FRAME_UNITS: Final = ("ROWS", "RANGE", "GROUPS")
 _PATTERN_CLAUSES: Final = (
     *("MEASURES", "AFTER", "INITIAL", "SEEK", "PATTERN", "SUBSET", "DEFINE"),
 )
-_COUNTS: Final = {"if": (2, 3), "nullif": (2, 2), "try": (1, 1), "coalesce": (2, None)}
+_COUNTS: Final = {
+    "if": (2, 3),
+    "nullif": (2, 2),
+    "try": (1, 1),
+    "coalesce": (2, None),
+    "format": (2, None),
+}
 
 _Form = Callable[["CallParser"], Expression]
 
@@ -447,4 +453,6 @@ def _special_node(name: str, start: Position, arguments: tuple[Expression, ...])
         return syntax.NullIf(start, *arguments)
     if name == "try":
         return syntax.Try(start, *arguments)
+    if name == "format":
+        return FunctionCall(start, ("format",), arguments)
     return syntax.Coalesce(start, arguments)

@@ -14,7 +14,7 @@ from typing import Protocol
 from querysvc import tree
 from querysvc.model import Session
 from querysvc.sql import syntax
-from querysvc.sql.metadata import MetadataReader
+from querysvc.sql.metadata import MetadataReader, TableInfo
 from querysvc.sql.query_syntax import Query
 from querysvc.sql.scope import Scope
 
@@ -31,13 +31,21 @@ class ExpressionAnalyser(Protocol):
     def analyse(self, node: syntax.Expression, scope: Scope) -> tree.Expression: ...
 
 
+@dataclass(frozen=True, slots=True)
+class TableUse:
+    """A table that the statement reads."""
+
+    catalog: str
+    database: str
+    info: TableInfo
+
+
 @dataclass(slots=True, eq=False)
 class AnalysisContext:
     """The state of one statement's analysis.
 
     `parameters` are the expressions given for `?`, already parsed. `analyse_query(query, outer)`
-    types a subquery whose outer references are looked up in `outer`. `is_aggregate(name)` and
-    `is_window(name)` tell of the function names in lower case.
+    types a subquery whose outer references are looked up in `outer`.
     """
 
     session: Session
@@ -47,7 +55,9 @@ class AnalysisContext:
     is_deterministic: bool = True
     warnings: list[str] = field(default_factory=list)
     typed: dict[int, tree.Expression] = field(default_factory=dict)
-    """By id() of the syntax node; the statement's tree outlives the analysis."""
+    """By id() of the syntax node; `keep` holds the trees of views, so that no id comes twice."""
+    tables: list[TableUse] = field(default_factory=list)
+    keep: list[Query] = field(default_factory=list)
     _relations: count[int] = field(default_factory=count)
     _lambdas: count[int] = field(default_factory=count)
 
@@ -58,6 +68,15 @@ class AnalysisContext:
     def next_lambda(self) -> int:
         """A lambda parameter's id, unique in the statement."""
         return next(self._lambdas)
+
+    def table_index(self, catalog: str, database: str, info: TableInfo) -> int:
+        """The index of a table that the statement reads, however often it does."""
+        for index, use in enumerate(self.tables):
+            same = use.info.table.name == info.table.name
+            if same and use.catalog == catalog and use.database == database:
+                return index
+        self.tables.append(TableUse(catalog, database, info))
+        return len(self.tables) - 1
 
     def record(self, node: syntax.Expression, typed: tree.Expression) -> tree.Expression:
         """Remember the typed form of a node (before any coercion by what is around it)."""

@@ -424,8 +424,11 @@ class ExpressionParser(CallParser):
     def _at_interval(self) -> bool:
         following = self.peek()
         if following.key in ("+", "-"):
-            following = self.peek(2)
-        return following.kind in _STRINGS
+            return self.peek(2).kind in _STRINGS
+        if following.kind not in _STRINGS:
+            return False
+        after = self.peek(2)
+        return after.key in _INTERVAL_FIELDS or after.key == "UESCAPE"
 
     def _interval(self) -> Expression:
         start = self.position

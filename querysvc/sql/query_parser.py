@@ -12,6 +12,13 @@ from querysvc.sql.syntax import Expression, Identifier, Position
 from querysvc.sql.token_stream import CHAIN_MAX
 
 _SAMPLE_METHODS: Final = ("BERNOULLI", "SYSTEM")
+_AFTER_NAME: Final = frozenset(
+    {
+        *(",", ".", ")", "[", "||", "=", "<>", "!=", "<", "<=", ">", ">=", "/", "%"),
+        *("AS", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FETCH"),
+        *("UNION", "EXCEPT", "INTERSECT", "WINDOW", "IS", "IN", "LIKE", "BETWEEN", "AND", "OR"),
+    }
+)
 _JOIN_KINDS: Final = ("INNER", "LEFT", "RIGHT", "FULL")
 
 
@@ -80,7 +87,7 @@ class QueryParser(ExpressionParser):
         if self.take_any("FIRST", "NEXT") is None:
             self.mismatched("'FIRST'", "'NEXT'")
         is_counted = not self.at("ROW") and not self.at("ROWS")
-        count = self._row_count() if is_counted else qs.RowCount(start, 1)
+        count = qs.RowCount(start, self._row_count().value if is_counted else 1)
         if self.take_any("ROW", "ROWS") is None:
             self.mismatched("'ROW'", "'ROWS'")
         if self.take("ONLY"):
@@ -91,9 +98,9 @@ class QueryParser(ExpressionParser):
     # Bodies.
 
     def _union(self) -> qs.QueryBody:
-        start = self.position
         left = self._intersect()
         for _ in range(CHAIN_MAX):
+            start = self.position
             operator = self.take_any("UNION", "EXCEPT")
             if operator is None:
                 return left
@@ -102,9 +109,9 @@ class QueryParser(ExpressionParser):
         raise self.too_deep()
 
     def _intersect(self) -> qs.QueryBody:
-        start = self.position
         left = self._query_primary()
         for _ in range(CHAIN_MAX):
+            start = self.position
             if not self.take("INTERSECT"):
                 return left
             is_all = self._set_quantifier()
@@ -150,7 +157,7 @@ class QueryParser(ExpressionParser):
 
     def _all_is_a_name(self) -> bool:
         following = self.peek()
-        return following.kind is Kind.END or following.key in (",", ".", ")", "FROM", "AS")
+        return following.kind is Kind.END or following.key in _AFTER_NAME
 
     def _select_item(self) -> qs.SelectItem:
         start = self.position

@@ -155,7 +155,7 @@ class QuerySpecification(Node):
 
 @dataclass(frozen=True, slots=True)
 class SetOperation(Node):
-    """UNION, INTERSECT or EXCEPT; the position is the first token of the left side."""
+    """UNION, INTERSECT or EXCEPT; the position is that word."""
 
     operator: str
     is_all: bool

@@ -1,8 +1,8 @@
 """Trino's name resolution: the columns in sight, from the innermost scope outwards.
 
 Names match without regard to case, delimited or not. A scope's parent is either more of the same
-query (the columns of FROM behind the outputs in ORDER BY, the scope around a lambda) or, behind a
-query boundary, the enclosing query, whose columns make a subquery correlated.
+query (the columns of FROM behind the outputs in ORDER BY, the scope around a lambda) or the
+enclosing query, whose columns make a subquery correlated.
 """
 
 from __future__ import annotations
@@ -40,19 +40,31 @@ def fail(code: ErrorCode, node: syntax.Node, message: str) -> StatementError:
     return StatementError(code, message, line=line, column=column)
 
 
+@dataclass(frozen=True, slots=True)
+class NamedQuery:
+    """A query of a WITH clause: its CTE's id and its columns.
+
+    `is_open` marks a recursive query that must not be referred to where it stands.
+    """
+
+    cte: int
+    fields: tuple[tree.Field, ...]
+    is_open: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class Scope:
     """The columns of one level, and the scope around it.
 
     `windows` are the WINDOW clause's definitions of the SELECT that the scope belongs to.
-    `grouping` resolves GROUPING(…) where the SELECT groups.
+    `grouping` resolves GROUPING(…). `named_queries` are a WITH clause's, by name in lower case.
     """
 
     fields: tuple[ScopeField, ...] = ()
     parent: Scope | None = None
-    is_query_boundary: bool = False
     windows: Mapping[str, syntax.WindowSpecification] = field(default_factory=dict)
     grouping: Callable[[syntax.Grouping], tree.Expression] | None = None
+    named_queries: Mapping[str, NamedQuery] = field(default_factory=dict)
     _by_name: dict[str, list[ScopeField]] | None = field(default=None, repr=False)
 
     def candidates(self, parts: tuple[str, ...]) -> list[ScopeField]:
@@ -110,6 +122,16 @@ class Scope:
             raise missing_column(parts, node)
         base = self.resolve_column(parts[:-1], _base(node))
         return dereference(base, parts[-1], node, text=".".join(parts))
+
+    def named_query(self, name: str) -> NamedQuery | None:
+        """The query of that name in the innermost WITH clause that has one."""
+        scope: Scope | None = self
+        while scope is not None:
+            found = scope.named_queries.get(name)
+            if found is not None:
+                return found
+            scope = scope.parent
+        return None
 
     def with_lambda(self, parameters: Mapping[str, tree.Expression]) -> Scope:
         """A scope in which lambda parameters hide the columns of the same names."""
@@ -184,9 +206,11 @@ def dereference(
         if item.name is not None and item.name.lower() == wanted
     ]
     if len(matches) > 1:
-        raise fail(ErrorCode.AMBIGUOUS_NAME, node, f"Ambiguous row field reference: {name}")
+        place = node.field if isinstance(node, syntax.Dereference) else node
+        raise fail(ErrorCode.AMBIGUOUS_NAME, place, f"Ambiguous row field reference: {name}")
     if not matches:
-        raise missing_column(text.split("."), node)
+        message = f"Column reference '{text.lower()}' is invalid"
+        raise fail(ErrorCode.INVALID_COLUMN_REFERENCE, node, message)
     index, item = matches[0]
     return tree.Dereference(item.type, base, index)
 

@@ -1,0 +1,94 @@
+"""The public entry: a statement's text, checked and typed against a session and the catalog."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from querysvc import tree
+from querysvc.errors import ErrorCode, StatementError
+from querysvc.model import ResultColumn, Session
+from querysvc.plan import AnalysedStatement, TableReference
+from querysvc.sql.constraints import table_constraints
+from querysvc.sql.context import AnalysisContext
+from querysvc.sql.expressions.analyser import Analyser
+from querysvc.sql.metadata import MetadataReader
+from querysvc.sql.parser import QUERY, ParsedStatement, parse, parse_expression
+from querysvc.sql.queries import QueryAnalyser
+from querysvc.sql.query_syntax import Query
+from querysvc.sql.scope import Scope
+
+RECURSION_LIMIT: Final = 10_000
+"""Python frames for the deepest statement that the parser lets through."""
+
+
+def analyse(
+    statement: str | ParsedStatement,
+    session: Session,
+    metadata: MetadataReader,
+    parameters: Sequence[str] = (),
+) -> AnalysedStatement:
+    """Check and type a query; `parameters` are the SQL expressions given for its `?`.
+
+    Raises StatementError with Trino's name, message, line and column.
+    """
+    parsed = parse(statement) if isinstance(statement, str) else statement
+    if parsed.query is None or parsed.kind != QUERY:
+        raise StatementError(
+            ErrorCode.NOT_SUPPORTED, f"{parsed.kind} is not a query", line=1, column=1
+        )
+    if len(parameters) != parsed.parameters:
+        raise StatementError(
+            ErrorCode.INVALID_PARAMETER_USAGE,
+            f"Incorrect number of parameters: expected {parsed.parameters} "
+            f"but found {len(parameters)}",
+        )
+    return analyse_query(parsed.query, session, metadata, parameters)
+
+
+def analyse_query(
+    query: Query, session: Session, metadata: MetadataReader, parameters: Sequence[str] = ()
+) -> AnalysedStatement:
+    """Check and type a parsed query, such as that of a CREATE TABLE AS."""
+    # Python's own frames are on the heap: the limit guards nothing but runaway recursion.
+    if sys.getrecursionlimit() < RECURSION_LIMIT:
+        sys.setrecursionlimit(RECURSION_LIMIT)
+    context = AnalysisContext(session, metadata, tuple(map(parse_expression, parameters)))
+    queries = QueryAnalyser(context, Analyser(context))
+    context.analyse_query = queries.analyse
+    try:
+        typed = queries.analyse(query, Scope())
+        return _statement(context, typed)
+    except RecursionError:
+        raise StatementError(
+            ErrorCode.STACK_OVERFLOW, "statement is too large (it nests too deep)"
+        ) from None
+
+
+def _statement(context: AnalysisContext, query: tree.Query) -> AnalysedStatement:
+    constraints = table_constraints(query, [use.info.columns for use in context.tables])
+    tables = tuple(
+        TableReference(
+            use.catalog,
+            use.database,
+            use.info.table,
+            use.info.columns,
+            constraint.used_columns,
+            constraint.domains,
+            constraint.partition_predicate,
+            use.info.generation,
+        )
+        for use, constraint in zip(context.tables, constraints, strict=True)
+    )
+    columns = tuple(
+        ResultColumn(f"_col{index}" if field.name is None else field.name, field.type)
+        for index, field in enumerate(query.output)
+    )
+    return AnalysedStatement(
+        query,
+        tables,
+        columns,
+        is_deterministic=context.is_deterministic,
+        warnings=tuple(context.warnings),
+    )
