@@ -74,13 +74,13 @@ def _scalar(
     constant = special.SESSION_FUNCTIONS.get(resolution.key)
     if constant is not None:
         return constant(analyser)
-    if resolution.key == "typeof(T)":
+    name = resolution.signature.name
+    if name == "typeof":
         return special.type_text(arguments[0].type)
-    if resolution.signature.name == "array_join":
+    if name == "array_join":
         _check_joined(node, arguments[0].type)
     if not resolution.is_deterministic:
         analyser.context.is_deterministic = False
-    name = resolution.signature.name
     return tree.Call(resolution.return_type, name, resolution.key, arguments)
 
 

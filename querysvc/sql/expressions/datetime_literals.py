@@ -41,6 +41,9 @@ _UTC_NAMES: Final = frozenset(
 _OLD_NAMES: Final = frozenset({"EST", "HST", "MST", "ROC", "Factory", "localtime", "posixrules"})
 """Names of the time-zone database that Java's and so Trino's lists do not have."""
 
+_JAVA_ONLY_NAMES: Final = frozenset({"Etc/Zulu", "Etc/Greenwich"})
+"""Names that Java knows and Trino has no number for."""
+
 
 @dataclass(frozen=True, slots=True)
 class ZonedText:
@@ -102,6 +105,8 @@ def zone_name(text: str) -> str:
     """The name that Trino gives the zone; ValueError when it knows none, NOT_SUPPORTED too far."""
     if text in _UTC_NAMES:
         return "UTC"
+    if text in _JAVA_ONLY_NAMES or text.startswith("SystemV/"):
+        raise StatementError(ErrorCode.NOT_SUPPORTED, f"Time zone not supported: {text}")
     etc = _ETC.fullmatch(text)
     if etc is not None:
         return _etc_zone(text, etc[1])

@@ -268,7 +268,8 @@ def _member(
     if not format_ and not _is_scalar(value.type):
         kind = "JSON_OBJECT" if isinstance(node, syntax.JsonObject) else "JSON_ARRAY"
         message = f"Unsupported type of value passed to {kind} function: {value.type}"
-        raise fail(ErrorCode.NOT_SUPPORTED, node, message)
+        place = item.value if value.type == VARBINARY else node
+        raise fail(ErrorCode.NOT_SUPPORTED, place, message)
     options.append(("value_format", format_))
     return value
 
