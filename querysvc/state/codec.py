@@ -33,9 +33,10 @@ _TYPE_CLASSES: dict[str, type] = {
 }
 
 
-def dumps(document: Any) -> str:
+def dumps(document: Any, *, sort_keys: bool = False) -> str:
     """The document as JSON text."""
-    return orjson.dumps(document).decode()
+    option = orjson.OPT_SORT_KEYS if sort_keys else 0
+    return orjson.dumps(document, option=option).decode()
 
 
 def loads(text: str) -> Any:

@@ -48,7 +48,10 @@ _QUEUED = QueryState.QUEUED.value
 _RUNNING = QueryState.RUNNING.value
 # Any number will do, as long as it is ours alone: claims take turns on it.
 _CLAIM_LOCK = 0x71737663
-_SUBMISSION_MEMBERS = ("session", "execution_parameters", "result_configuration")
+_SUBMISSION_MEMBERS = (
+    *("session", "execution_parameters", "result_configuration", "output_location"),
+    "client_request_token",
+)
 _OUTCOME_MEMBERS = (
     *("error", "columns", "statistics", "output_location", "manifest_location"),
     *("update_count", "reused_previous_result", "warnings"),
@@ -371,9 +374,9 @@ def _requeue(connection: Connection, which: ColumnElement[bool]) -> bool:
 
 def _new_row(execution: QueryExecution, terms: SubmissionTerms) -> Document:
     document: Document = to_document(terms)
-    document.update({name: to_document(getattr(execution, name)) for name in _SUBMISSION_MEMBERS})
-    if execution.client_request_token is not None:
-        document["client_request_token"] = execution.client_request_token
+    for name in _SUBMISSION_MEMBERS:
+        if (value := getattr(execution, name)) is not None:
+            document[name] = to_document(value)
     return {
         "id": execution.id,
         "state": execution.state.value,

@@ -1,0 +1,39 @@
+"""What the planner is asked, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from querysvc.model import Session
+from querysvc.plan import AnalysedStatement, ExecutionPlan, ResourceLimits
+from querysvc.state.values import GuardPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """A checked statement, and the terms under which it is to run."""
+
+    query_id: str
+    statement: AnalysedStatement
+    session: Session
+    guard: GuardPolicy
+    limits: ResourceLimits
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedQuery:
+    """The plan, and what the guard left out of it."""
+
+    plan: ExecutionPlan
+    skipped_archived_objects: int = 0
+    skipped_archived_bytes: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+class QueryPlanner(Protocol):
+    """Plans queries."""
+
+    def plan(self, request: PlanRequest) -> PlannedQuery:
+        """Prune partitions, list objects, apply the storage rules; raises QueryServiceErrors."""
+        ...

@@ -1,0 +1,285 @@
+"""Running one claimed query: analyse ► execute ► encode and publish ► finish.
+
+Whatever happens, the query ends once: `finish` compares the fencing token, so that a runner that
+lost its lease cannot commit a second result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.model import (
+    Principal,
+    QueryExecution,
+    QueryState,
+    ResultColumn,
+    Session,
+)
+from querysvc.plan import ResourceLimits
+from querysvc.results.files import TextFiles, text_suffix
+from querysvc.results.publisher import Publication, Published, Publisher
+from querysvc.results.spool import LiveSpool, SpoolDirectory
+from querysvc.service.audit import AuditLog
+from querysvc.service.clock import Clock
+from querysvc.service.gate import Gate
+from querysvc.service.running import RunningQueries, RunningQuery, reason_info
+from querysvc.service.statements import Executors, RunContext, StatementOutcome
+from querysvc.service.watch import Watchers
+from querysvc.service.work_groups import WorkGroupService
+from querysvc.state.repository import ClaimedQuery, Completion, QueryRepository, SubmissionTerms
+from querysvc.state.values import WorkGroup
+from querysvc.telemetry import Metrics
+
+_log = structlog.get_logger(__name__)
+
+SHUTTING_DOWN = QueryServiceError(
+    ErrorCode.SERVER_SHUTTING_DOWN, "The service stopped while the query was running."
+)
+LEASE_LOST = QueryServiceError(ErrorCode.SERVER_SHUTTING_DOWN, "Another node took the query over.")
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerParts:
+    """What a runner works with."""
+
+    queries: QueryRepository
+    groups: WorkGroupService
+    gate: Gate
+    executors: Executors
+    spools: SpoolDirectory
+    texts: TextFiles
+    publisher: Publisher | None
+    running: RunningQueries
+    watchers: Watchers
+    audit: AuditLog
+    metrics: Metrics
+    clock: Clock
+    limits: ResourceLimits
+    """The service's own, for work groups that set none."""
+
+
+class QueryRunner:
+    """Runs claimed queries, one at a time in each calling thread."""
+
+    def __init__(self, parts: RunnerParts) -> None:
+        self._parts = parts
+
+    def run(self, claimed: ClaimedQuery) -> None:
+        """Run the query to its end, and store how it ended."""
+        parts = self._parts
+        query_id = claimed.execution.id
+        live = LiveSpool(parts.spools.stream_path(query_id))
+        deadline = parts.clock.steady_seconds() + parts.limits.timeout_seconds
+        running = RunningQuery(claimed, live, parts.watchers, deadline=deadline)
+        with structlog.contextvars.bound_contextvars(query_id=query_id):
+            parts.running.add(running)
+            parts.watchers.publish(claimed.execution)
+            try:
+                final = self._finish(running, self._complete(running))
+            finally:
+                live.close()
+                parts.running.remove(running)
+            if final is not None:
+                parts.watchers.publish(final)
+
+    def _complete(self, running: RunningQuery) -> Completion | None:
+        """How the query ended; None when it goes back to the queue."""
+        try:
+            return self._succeed(running)
+        except QueryServiceError as error:
+            return self._fail(running, running.reason or error)
+        except Exception:
+            if running.reason is not None:
+                return self._fail(running, running.reason)
+            _log.exception("A query failed unexpectedly.")
+            return self._fail(
+                running,
+                QueryServiceError(
+                    ErrorCode.GENERIC_INTERNAL_ERROR,
+                    f"The query failed unexpectedly; the log tells more under {running.id}.",
+                ),
+            )
+
+    def _succeed(self, running: RunningQuery) -> Completion:
+        parts = self._parts
+        execution = running.claimed.execution
+        work_group = parts.groups.get(execution.work_group)
+        running.limits = limits_of(parts.limits, work_group, running.claimed.terms)
+        running.deadline += running.limits.timeout_seconds - parts.limits.timeout_seconds
+        statement = parts.gate.analyse(
+            execution.sql, execution.session, execution.execution_parameters
+        )
+        running.raise_if_stopped()
+        executor = parts.executors.get(type(statement))
+        if executor is None:
+            raise QueryServiceError(
+                ErrorCode.NOT_SUPPORTED, f"Statements like {execution.sql[:40]!r} are not supported"
+            )
+        context = self._context(running, execution.session, work_group)
+        outcome = executor.execute(statement, context)
+        running.raise_if_stopped()
+        if outcome.columns:
+            parts.spools.commit(running.id, running.live.ends)
+        # From here on the result can be seen: the query has succeeded, whoever cancels it now.
+        published, milliseconds = self._publish(running, outcome, context)
+        return self._completion(running, outcome, published, milliseconds)
+
+    def _context(
+        self, running: RunningQuery, session: Session, work_group: WorkGroup
+    ) -> RunContext:
+        claimed = running.claimed
+        return RunContext(
+            running=running,
+            session=session,
+            principal=Principal(claimed.execution.principal, claimed.terms.roles),
+            work_group=work_group,
+            spool=self._parts.spools.stream_path(running.id),
+            output_location=claimed.execution.result_configuration.output_location,
+        )
+
+    def _publish(
+        self, running: RunningQuery, outcome: StatementOutcome, context: RunContext
+    ) -> tuple[Published | None, int]:
+        parts = self._parts
+        if context.output_location is None or parts.publisher is None:
+            return None, 0
+        running.describe(
+            progress=dataclasses.replace(running.execution.progress, stage="publishing")
+        )
+        began = parts.clock.steady_seconds()
+        suffix = text_suffix(outcome.statement_type, outcome.substatement_type)
+        publication = Publication(
+            query_id=running.id,
+            columns=outcome.columns,
+            text=self._text(running.id, outcome.columns, suffix),
+            configuration=context.running.claimed.execution.result_configuration,
+            written_objects=outcome.written_objects,
+        )
+        published = parts.publisher.publish(publication, context.output_location)
+        return published, round((parts.clock.steady_seconds() - began) * 1000)
+
+    def _text(self, query_id: str, columns: tuple[ResultColumn, ...], suffix: str) -> Path:
+        if columns:
+            return self._parts.texts.ensure(query_id, columns, suffix)
+        empty = self._parts.spools.text_path(query_id, suffix)
+        empty.write_bytes(b"")
+        return empty
+
+    def _completion(
+        self,
+        running: RunningQuery,
+        outcome: StatementOutcome,
+        published: Published | None,
+        publishing_milliseconds: int,
+    ) -> Completion:
+        execution = running.claimed.execution
+        now = self._parts.clock.now()
+        ends = running.live.ends
+        started_at = execution.started_at or now
+        statistics = dataclasses.replace(
+            outcome.statistics,
+            result_rows=running.live.rows,
+            result_bytes=ends[-1].offset if ends else 0,
+            queued_milliseconds=_milliseconds(execution.submitted_at, started_at),
+            total_milliseconds=_milliseconds(execution.submitted_at, now),
+            publishing_milliseconds=publishing_milliseconds,
+        )
+        self._parts.audit.record(
+            Principal(execution.principal),
+            "query",
+            running.id,
+            work_group=execution.work_group,
+            details={**outcome.details, "scanned_bytes": str(statistics.scanned_bytes)},
+        )
+        return Completion(
+            state=QueryState.SUCCEEDED,
+            completed_at=now,
+            statement_type=outcome.statement_type,
+            substatement_type=outcome.substatement_type,
+            columns=outcome.columns,
+            statistics=statistics,
+            output_location=published.output_location if published else None,
+            manifest_location=published.manifest_location if published else None,
+            update_count=outcome.update_count,
+            warnings=outcome.warnings,
+        )
+
+    def _fail(self, running: RunningQuery, error: QueryServiceError) -> Completion | None:
+        execution = running.execution
+        if error is SHUTTING_DOWN and _may_run_again(running):
+            return None
+        now = self._parts.clock.now()
+        is_cancelled = error.code is ErrorCode.USER_CANCELED
+        return Completion(
+            state=QueryState.CANCELLED if is_cancelled else QueryState.FAILED,
+            completed_at=now,
+            error=reason_info(error),
+            statistics=dataclasses.replace(
+                execution.statistics,
+                scanned_bytes=execution.progress.scanned_bytes,
+                queued_milliseconds=_milliseconds(
+                    execution.submitted_at, execution.started_at or now
+                ),
+                total_milliseconds=_milliseconds(execution.submitted_at, now),
+            ),
+        )
+
+    def _finish(
+        self, running: RunningQuery, completion: Completion | None
+    ) -> QueryExecution | None:
+        """Store the end; the query as watchers are to see it, None when it is not ours to tell."""
+        parts = self._parts
+        token = running.claimed.fencing_token
+        if completion is None or completion.state is not QueryState.SUCCEEDED:
+            parts.spools.delete(running.id)
+        if completion is None:
+            parts.queries.release(running.id, token)
+            return parts.queries.get(running.id)
+        if not parts.queries.finish(running.id, token, completion):
+            _log.warning("A query was taken over by another runner; this result is dropped.")
+            return None
+        parts.metrics.query_ended(running.claimed.execution, completion)
+        return completed(running.claimed.execution, completion)
+
+
+def completed(execution: QueryExecution, completion: Completion) -> QueryExecution:
+    """The execution as it is once its completion is stored."""
+    told = {
+        field.name: value
+        for field in dataclasses.fields(completion)
+        if (value := getattr(completion, field.name)) is not None
+    }
+    return dataclasses.replace(execution, queue_position=None, **told)
+
+
+def limits_of(
+    service: ResourceLimits, work_group: WorkGroup, terms: SubmissionTerms
+) -> ResourceLimits:
+    """The work group's limits over the service's; a submission may only lower its time."""
+    own = work_group.limits
+    timeout_seconds = own.timeout_seconds or service.timeout_seconds
+    if terms.timeout_seconds is not None:
+        timeout_seconds = min(timeout_seconds, terms.timeout_seconds)
+    return dataclasses.replace(
+        service,
+        timeout_seconds=timeout_seconds,
+        memory_bytes=own.memory_bytes or service.memory_bytes,
+        spill_bytes=service.spill_bytes if own.spill_bytes is None else own.spill_bytes,
+        scanned_bytes_max=own.scanned_bytes_max or service.scanned_bytes_max,
+        result_bytes_max=own.result_bytes_max or service.result_bytes_max,
+    )
+
+
+def _may_run_again(running: RunningQuery) -> bool:
+    is_select = running.claimed.execution.substatement_type == "SELECT"
+    return is_select and not running.results_were_exposed
+
+
+def _milliseconds(since: datetime, until: datetime) -> int:
+    return max(0, round((until - since).total_seconds() * 1000))

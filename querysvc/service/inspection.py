@@ -1,0 +1,118 @@
+"""Looking at a statement without running it: its description, and what it would read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.model import (
+    Principal,
+    Progress,
+    QuerySubmission,
+    ResultColumn,
+    Session,
+    StatementType,
+)
+from querysvc.plan import AnalysedStatement, Engine, ReadEstimate, ResourceLimits
+from querysvc.planning.request import PlanRequest, QueryPlanner
+from querysvc.service.clock import Clock
+from querysvc.service.execution import limits_of
+from querysvc.service.gate import Gate
+from querysvc.service.statements import table_names
+from querysvc.service.submission import session_user
+from querysvc.state.repository import SubmissionTerms
+from querysvc.state.values import WorkGroup
+
+
+@dataclass(frozen=True, slots=True)
+class StatementDescription:
+    """What a valid statement is: its kind, its output, the tables that it reads."""
+
+    statement_type: StatementType
+    substatement_type: str
+    columns: tuple[ResultColumn, ...]
+    tables: tuple[str, ...]
+    """Full names: catalog.database.table."""
+    warnings: tuple[str, ...] = ()
+
+
+class Inspector:
+    """Analyses and plans, and runs nothing."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        planner: QueryPlanner,
+        engine: Engine,
+        clock: Clock,
+        limits: ResourceLimits,
+    ) -> None:
+        self._gate = gate
+        self._planner = planner
+        self._engine = engine
+        self._clock = clock
+        self._limits = limits
+
+    def describe(self, submission: QuerySubmission, principal: Principal) -> StatementDescription:
+        """Analyse the statement; raises its error."""
+        statement = self._analyse(submission, principal)
+        if isinstance(statement, AnalysedStatement):
+            return StatementDescription(
+                statement.statement_type,
+                statement.substatement_type,
+                statement.columns,
+                table_names(statement),
+                statement.warnings,
+            )
+        return StatementDescription(*self._gate.classify(submission.sql), (), ())
+
+    def estimate(
+        self, submission: QuerySubmission, work_group: WorkGroup, principal: Principal
+    ) -> ReadEstimate:
+        """Plan the query under the work group's rules, and ask the engine what it would read."""
+        statement = self._analyse(submission, principal)
+        if not isinstance(statement, AnalysedStatement):
+            raise QueryServiceError(
+                ErrorCode.NOT_SUPPORTED, "Only queries can be estimated, not DDL or utility."
+            )
+        request = PlanRequest(
+            query_id="estimate",
+            statement=statement,
+            session=self._session(submission, principal),
+            guard=work_group.guard,
+            limits=limits_of(self._limits, work_group, SubmissionTerms()),
+        )
+        return self._engine.estimate(self._planner.plan(request).plan, _NoControl())
+
+    def _analyse(self, submission: QuerySubmission, principal: Principal) -> object:
+        session = self._session(submission, principal)
+        return self._gate.analyse(submission.sql, session, submission.execution_parameters)
+
+    def _session(self, submission: QuerySubmission, principal: Principal) -> Session:
+        session = submission.session
+        return dataclasses.replace(
+            session,
+            started_at=session.started_at or self._clock.now(),
+            user=session_user(submission, principal),
+        )
+
+
+class _NoControl:
+    """An ExecutionControl for what nobody watches."""
+
+    def is_cancelled(self) -> bool:
+        return False
+
+    def on_cancel(self, action: Callable[[], None]) -> None:
+        """Nobody cancels an estimate."""
+
+    def on_estimate(self, estimate: ReadEstimate) -> None:
+        """The estimate is the answer."""
+
+    def on_progress(self, progress: Progress) -> None:
+        """Nobody watches."""
+
+    def on_batch(self, end_offset: int, rows: int) -> None:
+        """An estimate has no rows."""

@@ -1,0 +1,124 @@
+"""Turning a submission into a stored query: token, admission, classification, configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+from querysvc.model import (
+    Principal,
+    QueryExecution,
+    QueryState,
+    QuerySubmission,
+    ResultConfiguration,
+    StatementType,
+)
+from querysvc.results.files import text_suffix
+from querysvc.service.admission import Admission
+from querysvc.service.clock import Clock
+from querysvc.service.gate import Gate
+from querysvc.service.permissions import is_admin, require_work_group
+from querysvc.service.work_groups import (
+    WorkGroupService,
+    check_output_location,
+    effective_configuration,
+)
+from querysvc.state.codec import dumps, to_document
+from querysvc.state.repository import QueryRepository, SubmissionTerms
+from querysvc.state.rules import idempotency_mismatch
+
+
+class Submitter:
+    """Stores queries that are taken."""
+
+    def __init__(
+        self,
+        queries: QueryRepository,
+        groups: WorkGroupService,
+        gate: Gate,
+        admission: Admission,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._queries = queries
+        self._groups = groups
+        self._gate = gate
+        self._admission = admission
+        self._clock = clock
+
+    def submit(
+        self, submission: QuerySubmission, principal: Principal, query_id: str
+    ) -> QueryExecution:
+        """Store the query under the id, or give the one that its client token names."""
+        self._admission.check_request(submission)
+        work_group = self._groups.get(submission.work_group)
+        require_work_group(principal, work_group.name)
+        mark = fingerprint(submission)
+        known = self._known(submission, principal, mark)
+        if known is not None:
+            return known
+        configuration = effective_configuration(work_group, submission.result_configuration)
+        check_output_location(configuration.output_location)
+        # A syntax error costs no place in the queue, but it costs the gate: the rate comes first.
+        self._admission.check_load(work_group)
+        statement_type, substatement_type = self._gate.classify(submission.sql)
+        now = self._clock.now()
+        session = dataclasses.replace(
+            submission.session,
+            started_at=submission.session.started_at or now,
+            user=session_user(submission, principal),
+        )
+        execution = QueryExecution(
+            id=query_id,
+            sql=submission.sql,
+            session=session,
+            work_group=work_group.name,
+            principal=principal.name,
+            state=QueryState.QUEUED,
+            submitted_at=now,
+            statement_type=statement_type,
+            substatement_type=substatement_type,
+            execution_parameters=submission.execution_parameters,
+            result_configuration=configuration,
+            output_location=_output(configuration, query_id, (statement_type, substatement_type)),
+            client_request_token=submission.client_request_token,
+        )
+        terms = SubmissionTerms(
+            roles=principal.roles,
+            timeout_seconds=submission.timeout_seconds,
+            result_reuse_age_max_minutes=submission.result_reuse_age_max_minutes,
+        )
+        return self._queries.add(execution, terms, fingerprint=mark)
+
+    def _known(
+        self, submission: QuerySubmission, principal: Principal, mark: str
+    ) -> QueryExecution | None:
+        token = submission.client_request_token
+        found = None if token is None else self._queries.find_token(principal.name, token)
+        if found is None:
+            return None
+        query_id, stored = found
+        if stored != mark:
+            raise idempotency_mismatch()
+        return self._queries.get(query_id)
+
+
+def fingerprint(submission: QuerySubmission) -> str:
+    """What must be the same for a client token to mean the same submission."""
+    session = dataclasses.replace(submission.session, started_at=None)
+    told = dataclasses.replace(submission, session=session, client_request_token=None)
+    return hashlib.sha256(dumps(to_document(told), sort_keys=True).encode()).hexdigest()
+
+
+def session_user(submission: QuerySubmission, principal: Principal) -> str:
+    """`current_user`: the principal, or whom an admin says to be asking."""
+    told = submission.session.user
+    return told if is_admin(principal) and told != "anonymous" else principal.name
+
+
+def _output(
+    configuration: ResultConfiguration, query_id: str, kind: tuple[StatementType, str]
+) -> str | None:
+    if configuration.output_location is None:
+        return None
+    return f"{configuration.output_location.rstrip('/')}/{query_id}{text_suffix(*kind)}"
