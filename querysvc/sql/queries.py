@@ -15,7 +15,7 @@ from querysvc.sql.relations import RelationAnalyser
 from querysvc.sql.scope import NamedQuery, Scope, ScopeField, fail
 from querysvc.sql.selects import SelectAnalyser
 from querysvc.sql.sources import coerce_query, named_fields
-from querysvc.sql.walk import everything_in
+from querysvc.sql.walk import check_scalar, everything_in
 from querysvc.types.algebra import Row, RowField, TrinoType
 from querysvc.types.coercion import can_coerce, common_super_type
 
@@ -134,6 +134,8 @@ class QueryAnalyser:
             ScopeField(field.name, output)
             for field, output in zip(typed.output, outputs, strict=True)
         )
+        for item in query.order_by:
+            check_scalar(item.value, "ORDER BY clause")
         scope = Scope(fields, parent=outer)
         keys = sort_items(self.expressions, query.order_by, scope, outputs, query)
         return replace(typed, order_by=keys)

@@ -229,7 +229,7 @@ class RelationAnalyser:
         if name == "exclude_columns":
             return exclude_columns(self._context, node, lambda table: self.analyse(table, scope))
         message = f"Table function '{name}' not registered"
-        raise fail(ErrorCode.FUNCTION_NOT_FOUND, node, message)
+        raise fail(ErrorCode.FUNCTION_NOT_FOUND, node.name[0], message)
 
     # Joins.
 

@@ -22,7 +22,7 @@ from querysvc.sql.ordering import sort_items
 from querysvc.sql.scope import Scope, ScopeField, fail, name_parts
 from querysvc.sql.sources import relations_in
 from querysvc.sql.stars import expand
-from querysvc.sql.walk import aggregates_in, check_scalar, windows_in
+from querysvc.sql.walk import aggregates_in, check_scalar, check_windows, windows_in
 from querysvc.types.algebra import BOOLEAN, UNKNOWN
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ class SelectAnalyser:
         return outputs
 
     def _single(self, item: qs.SingleColumn) -> Output:
+        check_windows(item.expression)
         value = self._queries.expressions.analyse(item.expression, self._scope)
         name = item.alias.name if item.alias is not None else _implied_name(item.expression)
         return Output(name, value, item, item.expression)
@@ -282,6 +283,8 @@ class SelectAnalyser:
             windows=self._scope.windows,
             grouping=self._grouping,
         )
+        for item in self._order_by:
+            check_windows(item.value)
         keys = sort_items(
             self._queries.expressions,
             self._order_by,
@@ -298,8 +301,5 @@ class SelectAnalyser:
 
 
 def _implied_name(node: syntax.Expression) -> str | None:
-    if isinstance(node, syntax.Identifier):
-        return node.name
-    if isinstance(node, syntax.Dereference):
-        return node.field.name
-    return None
+    parts = name_parts(node)
+    return None if parts is None else parts[-1]

@@ -95,6 +95,22 @@ def windows_in(node: syntax.Node) -> list[syntax.Expression]:
     ]
 
 
+def check_windows(node: syntax.Node) -> None:
+    """NESTED_WINDOW if a window call of this query level holds another one."""
+    for outer in windows_in(node):
+        assert isinstance(outer, syntax.FunctionCall)  # what windows_in finds
+        arguments = [found for item in outer.arguments for found in windows_in(item)]
+        if arguments:
+            message = "Cannot nest window functions or row pattern measures inside window function"
+            raise fail(ErrorCode.NESTED_WINDOW, arguments[0], f"{message} arguments")
+        inside = [] if outer.window is None else windows_in(outer.window)
+        if inside:
+            message = (
+                "Cannot nest window functions or row pattern measures inside window specification"
+            )
+            raise fail(ErrorCode.NESTED_WINDOW, inside[0], message)
+
+
 def check_scalar(node: syntax.Expression, clause: str) -> None:
     """EXPRESSION_NOT_SCALAR if the clause's expression aggregates, uses a window or GROUPING."""
     found = [
