@@ -8,7 +8,7 @@ from querysvc import tree
 from querysvc.errors import ErrorCode
 from querysvc.sql import syntax
 from querysvc.sql.expressions import windows
-from querysvc.sql.expressions.arguments import resolve_call
+from querysvc.sql.expressions.arguments import not_scalar, resolve_call
 from querysvc.sql.expressions.coercion import coerce_to
 from querysvc.sql.expressions.errors import fail, located_at, mismatch
 from querysvc.sql.expressions.printing import printed
@@ -57,19 +57,17 @@ def windowed(
     assert node.window is not None
     specification = scope.window(node.window)
     window = windows.window(analyser, specification, scope)
-    filter_ = _filter(analyser, node, scope)
+    _filter(analyser, node, scope)
     resolution, arguments = resolve_call(analyser, node, scope, name)
     if kind is FunctionKind.SCALAR:
         raise fail(ErrorCode.FUNCTION_NOT_WINDOW, node, f"Not a window function: {name}")
-    _check_clauses(node, specification, name)
-    order_by = _order_by(analyser, node, scope)
-    _check_distinct(analyser, node, arguments)
-    if filter_ is not None:
+    _refuse_nested(node, specification, arguments, window)
+    if node.filter is not None:
         message = "FILTER is not yet supported for window functions"
         raise fail(ErrorCode.NOT_SUPPORTED, node, message)
-    if order_by:
-        message = "ORDER BY inside a window function's arguments is not supported"
-        raise fail(ErrorCode.NOT_SUPPORTED, node, message)
+    _check_clauses(node, specification, name)
+    _refuse_unsupported(node, kind)
+    _check_distinct(analyser, node, arguments)
     return _window_call(node, resolution, arguments, window)
 
 
@@ -88,6 +86,35 @@ def _window_call(
         is_distinct=node.is_distinct,
         ignore_nulls=node.null_treatment == "IGNORE",
     )
+
+
+def _refuse_nested(
+    node: syntax.FunctionCall,
+    specification: syntax.WindowSpecification,
+    arguments: tuple[tree.Expression, ...],
+    window: tree.Window,
+) -> None:
+    what = "Cannot nest window functions or row pattern measures inside window"
+    sort_nodes = tuple(item.value for item in specification.order_by)
+    sort_keys = tuple(item.value for item in window.order_by)
+    for nodes, typed, place in (
+        (node.arguments, arguments, "function arguments"),
+        (specification.partition_by, window.partition_by, "specification"),
+        (sort_nodes, sort_keys, "specification"),
+    ):
+        for item, value in zip(nodes, typed, strict=False):
+            if any(isinstance(found, tree.WindowCall) for found in not_scalar(value)):
+                raise fail(ErrorCode.NESTED_WINDOW, item, f"{what} {place}")
+
+
+def _refuse_unsupported(node: syntax.FunctionCall, kind: FunctionKind | None) -> None:
+    if node.is_distinct and kind is FunctionKind.WINDOW:
+        message = "Only aggregation window functions with DISTINCT are supported"
+        raise fail(ErrorCode.NOT_SUPPORTED, node, message)
+    if node.order_by:
+        # Trino does this; tree.WindowCall has no place for it.
+        message = "ORDER BY inside a window function's arguments is not supported"
+        raise fail(ErrorCode.NOT_SUPPORTED, node, message)
 
 
 def _check_clauses(

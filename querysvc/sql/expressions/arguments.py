@@ -105,7 +105,7 @@ def typed_lambda(
             for name, (id_, type_) in zip(node.parameters, parameters, strict=True)
         }
         body = analyser.analyse(node.body, scope.with_lambda(references))
-    found = next(_not_scalar(body), None)
+    found = next(not_scalar(body), None)
     if found is not None:
         raise fail(
             ErrorCode.EXPRESSION_NOT_SCALAR,
@@ -117,7 +117,7 @@ def typed_lambda(
     return tree.Lambda(type_, parameters, body)
 
 
-def _not_scalar(value: object) -> Iterator[tree.Expression]:
+def not_scalar(value: object) -> Iterator[tree.Expression]:
     """The aggregates, windows and grouping operations in a typed expression."""
     pending: list[object] = [value]
     while pending:

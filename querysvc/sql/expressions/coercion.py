@@ -35,6 +35,8 @@ def coerce(expression: tree.Expression, type_: TrinoType) -> tree.Expression:
     if isinstance(expression, tree.ArrayConstructor) and isinstance(type_, algebra.Array):
         items = tuple(coerce(item, type_.element) for item in expression.items)
         return tree.ArrayConstructor(type_, items)
+    if isinstance(expression, tree.RowConstructor) and isinstance(type_, algebra.Row):
+        return tree.RowConstructor(type_, tuple(map(coerce, expression.items, type_.children)))
     return tree.Cast(type_, expression)
 
 

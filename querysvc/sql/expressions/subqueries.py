@@ -112,7 +112,7 @@ def _compared(
         return coerce(value.items[0], types[0]), query
     if len(types) == 1:
         return coerce(tree.Dereference(fields[0], value, 0), types[0]), query
-    return _coerced_row(value, types), query
+    return coerce(value, Row(tuple(RowField(None, item) for item in types))), query
 
 
 def _common_types(
@@ -122,13 +122,6 @@ def _common_types(
         return None
     types = tuple(map(common_type, fields, outputs))
     return None if None in types else types  # type: ignore[return-value]  # none is None
-
-
-def _coerced_row(value: tree.Expression, types: tuple[TrinoType, ...]) -> tree.Expression:
-    type_ = Row(tuple(RowField(None, item) for item in types))
-    if isinstance(value, tree.RowConstructor):
-        return tree.RowConstructor(type_, tuple(map(coerce, value.items, types)))
-    return coerce(value, type_)
 
 
 def _over(
