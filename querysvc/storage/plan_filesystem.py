@@ -13,7 +13,7 @@ from fsspec import AbstractFileSystem
 from querysvc.storage.range_client import RangeClient
 
 PROTOCOL = "plan"
-_NAME = re.compile(r"(?:plan://)?/?(\d{1,9})(?:-([0-9a-f]{32}))?((?:\.[A-Za-z0-9]{1,12}){0,3})")
+_NAME = re.compile(r"(?:plan://)?/?([0-9]{1,9})(?:-([0-9a-f]{32}))?((?:\.[A-Za-z0-9]{1,12}){0,3})")
 _NEVER_CHANGES = datetime(2000, 1, 1, tzinfo=UTC)
 
 

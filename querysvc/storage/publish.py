@@ -17,6 +17,7 @@ _PARTS_MAX = 10_000
 _PARTS_IN_FLIGHT = 4
 _DELETES_PER_REQUEST = 1000
 _ENCRYPTIONS = {"SSE_S3": "AES256", "SSE_KMS": "aws:kms"}
+_NO_OPTIONS = ResultConfiguration()
 _ACLS = {"BUCKET_OWNER_FULL_CONTROL": "bucket-owner-full-control"}
 
 
@@ -50,7 +51,7 @@ class ResultPublisher:
         self,
         address: str,
         data: bytes,
-        options: ResultConfiguration = ResultConfiguration(),
+        options: ResultConfiguration = _NO_OPTIONS,
         *,
         content_type: str = "application/octet-stream",
     ) -> None:
@@ -61,7 +62,7 @@ class ResultPublisher:
         self,
         address: str,
         path: Path,
-        options: ResultConfiguration = ResultConfiguration(),
+        options: ResultConfiguration = _NO_OPTIONS,
         *,
         content_type: str = "application/octet-stream",
     ) -> None:

@@ -104,7 +104,7 @@ _MISSING_BUCKET = frozenset({"NoSuchBucket", "NoSuchBucketException"})
 def translated(
     response: Mapping[str, Any], bucket: str, what: str, endpoint: str
 ) -> QueryServiceError:
-    """S3's error answer as an error of ours; `S3RefusalError` keeps S3's code for callers that ask."""
+    """S3's error answer as an error of ours."""
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     told = response.get("Error", {})
     code, text = str(told.get("Code", "")), str(told.get("Message", ""))

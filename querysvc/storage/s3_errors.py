@@ -28,6 +28,11 @@ def denied(text: str, what: str, endpoint: str) -> QueryServiceError:
                 ErrorCode.INVALID_CREDENTIALS,
                 f"{endpoint} does not accept the credentials ({code}) for {what}",
             )
+    if "InvalidObjectState" in text:
+        return QueryServiceError(
+            ErrorCode.OBJECT_ARCHIVED,
+            f"{what} is archived and has no restored copy; restore it or exclude its partition",
+        )
     key = _KMS_KEY.search(text)
     if key is not None or "kms:" in text.lower():
         named = key[0].rstrip(".;)") if key else "its KMS key"

@@ -6,9 +6,11 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from typing import Any
 
 import boto3
 import botocore.config
+import pytest
 
 from querysvc.plan import StoredObject
 from querysvc.storage.configuration import Credentials, StorageConfiguration
@@ -131,3 +134,25 @@ def versitygw(folder: Path) -> Iterator[S3Server]:
         finally:
             process.terminate()
             process.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A versitygw for the whole session; skips (fails in CI) where the binary is missing."""
+    if find_versitygw() is None:
+        reason = "versitygw is not installed (tests/install-tools.sh installs it)"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    folder = Path(tempfile.mkdtemp(prefix="querysvc-s3-"))
+    try:
+        with versitygw(folder) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server) -> str:
+    """A fresh bucket."""
+    name = f"test-{uuid.uuid4().hex[:20]}"
+    s3_server.client().create_bucket(Bucket=name)
+    return name
