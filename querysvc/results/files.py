@@ -40,14 +40,17 @@ class TextFiles:
         target = self._spools.text_path(query_id, suffix)
         if target.exists():
             return target
-        reader = self._spools.open(query_id)
         draft = self._spools.root / f"{query_id}.draft-{uuid.uuid4().hex}"
         try:
-            if suffix == ".txt":
+            if not columns:
+                draft.write_bytes(b"")
+            elif suffix == ".txt":
+                reader = self._spools.open(query_id)
                 with draft.open("w", encoding="utf-8", newline="") as sink:
                     for batch in reader.batches():
                         sink.writelines(_line(row) for row in text_rows(columns, batch))
             else:
+                self._spools.open(query_id)  # tells whether the result is still there
                 self._encode_text(self._spools.stream_path(query_id), columns, draft)
             os.replace(draft, target)
         finally:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import structlog
 
@@ -18,7 +17,6 @@ from querysvc.model import (
     Principal,
     QueryExecution,
     QueryState,
-    ResultColumn,
     Session,
 )
 from querysvc.plan import ResourceLimits
@@ -87,6 +85,8 @@ class QueryRunner:
                 parts.running.remove(running)
             if final is not None:
                 parts.watchers.publish(final)
+                if final.state in (QueryState.FAILED, QueryState.CANCELLED):
+                    parts.spools.delete(query_id)
 
     def _complete(self, running: RunningQuery) -> Completion | None:
         """How the query ended; None when it goes back to the queue."""
@@ -157,19 +157,12 @@ class QueryRunner:
         publication = Publication(
             query_id=running.id,
             columns=outcome.columns,
-            text=self._text(running.id, outcome.columns, suffix),
+            text=parts.texts.ensure(running.id, outcome.columns, suffix),
             configuration=context.running.claimed.execution.result_configuration,
             written_objects=outcome.written_objects,
         )
         published = parts.publisher.publish(publication, context.output_location)
         return published, round((parts.clock.steady_seconds() - began) * 1000)
-
-    def _text(self, query_id: str, columns: tuple[ResultColumn, ...], suffix: str) -> Path:
-        if columns:
-            return self._parts.texts.ensure(query_id, columns, suffix)
-        empty = self._parts.spools.text_path(query_id, suffix)
-        empty.write_bytes(b"")
-        return empty
 
     def _completion(
         self,
@@ -236,9 +229,9 @@ class QueryRunner:
         """Store the end; the query as watchers are to see it, None when it is not ours to tell."""
         parts = self._parts
         token = running.claimed.fencing_token
-        if completion is None or completion.state is not QueryState.SUCCEEDED:
-            parts.spools.delete(running.id)
         if completion is None:
+            # Before the next runner of this query begins to write to the same files.
+            parts.spools.delete(running.id)
             parts.queries.release(running.id, token)
             return parts.queries.get(running.id)
         if not parts.queries.finish(running.id, token, completion):

@@ -98,10 +98,15 @@ class ResultAccess:
 
     def _follow(self, running: RunningQuery, first_row: int) -> Iterator[pa.RecordBatch]:
         row = first_row
-        for batch in running.live.follow(first_row):
-            self._expose(running)
-            row += batch.num_rows
-            yield batch
+        try:
+            for batch in running.live.follow(first_row):
+                self._expose(running)
+                row += batch.num_rows
+                yield batch
+        except QueryServiceError as error:
+            # The files of a query that failed go while we read: its own error is told below.
+            if error.code is not ErrorCode.RESULT_EXPIRED:
+                raise
         # The writer has ended: only the stored state tells whether these were all the rows.
         final = self._queries.get(running.id)
         assert final is not None, "queries are not deleted"
