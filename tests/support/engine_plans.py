@@ -39,6 +39,7 @@ class RecordingControl:
     progress: list[Progress] = field(default_factory=list)
     batches: list[tuple[int, int]] = field(default_factory=list)
     refusal: Exception | None = None
+    stall_after_estimate: threading.Event | None = None
     started: threading.Event = field(default_factory=threading.Event)
     _actions: list[Callable[[], None]] = field(default_factory=list)
     _is_cancelled: bool = False
@@ -58,6 +59,8 @@ class RecordingControl:
 
     def on_estimate(self, estimate: ReadEstimate) -> None:
         self.estimates.append(estimate)
+        if self.stall_after_estimate is not None:
+            self.stall_after_estimate.set()
         self.started.set()
         if self.refusal is not None:
             raise self.refusal
