@@ -1,12 +1,13 @@
 """Queries inside expressions: scalar, EXISTS, IN, and quantified comparisons.
 
-A query of several columns stands for rows of them: the value that it is compared with is a row
-with as many fields (`tree.InSubquery` and `tree.QuantifiedComparison` compare field by field).
+A query of several columns stands for rows of them. It leaves here with one output, a row: the query
+of a scalar subquery, an IN or a quantified comparison always has one output, of the value's type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from querysvc import tree
@@ -40,7 +41,7 @@ def scalar(analyser: Analyser, node: syntax.SubqueryExpression, scope: Scope) ->
     row = _over(
         analyser,
         query,
-        lambda references: (tree.RowConstructor(unnamed, references),),
+        lambda references: tree.RowConstructor(unnamed, references),
     )
     value = tree.ScalarSubquery(unnamed, row)
     return value if type_ == unnamed else tree.Cast(type_, value)
@@ -104,15 +105,26 @@ def _compared(
             "Value expression and result of subquery must be of the same type: "
             f"{value_type} vs {_row_type(query)}",
         )
-    if types != outputs:
-        query = _over(analyser, query, lambda columns: tuple(map(coerce, columns, types)))
-    if not is_row:
-        return coerce(value, types[0]), query
-    if len(types) == 1 and isinstance(value, tree.RowConstructor):
-        return coerce(value.items[0], types[0]), query
     if len(types) == 1:
-        return coerce(tree.Dereference(fields[0], value, 0), types[0]), query
-    return coerce(value, Row(tuple(RowField(None, item) for item in types))), query
+        if types != outputs:
+            query = _over(analyser, query, lambda columns: coerce(columns[0], types[0]))
+        return coerce(_only_field(value), types[0]), query
+    row = Row(tuple(RowField(None, type_) for type_ in types))
+    query = _over(
+        analyser,
+        query,
+        lambda columns: tree.RowConstructor(row, tuple(map(coerce, columns, types))),
+    )
+    return coerce(value, row), query
+
+
+def _only_field(value: tree.Expression) -> tree.Expression:
+    """The value itself, or the field of a row that has only one."""
+    if not isinstance(value.type, Row):
+        return value
+    if isinstance(value, tree.RowConstructor):
+        return value.items[0]
+    return tree.Dereference(value.type.fields[0].type, value, 0)
 
 
 def _common_types(
@@ -127,18 +139,26 @@ def _common_types(
 def _over(
     analyser: Analyser,
     query: tree.Query,
-    make: Callable[[tuple[tree.Expression, ...]], tuple[tree.Expression, ...]],
+    make: Callable[[tuple[tree.Expression, ...]], tree.Expression],
 ) -> tree.Query:
-    """SELECT make(columns) FROM (query)."""
+    """SELECT make(columns) FROM (query), or the query itself with its items changed so."""
+    body = query.body
+    if isinstance(body, tree.Select) and not query.order_by and query.limit is None:
+        # Engines plan a correlated query better without another one around it.
+        item = make(body.items)
+        return replace(query, output=_one(item), body=replace(body, items=(item,)))
     relation = analyser.context.next_relation()
     source = tree.Subquery(relation, query.output, query)
     references = tuple(
         tree.ColumnReference(field.type, relation, index)
         for index, field in enumerate(query.output)
     )
-    items = make(references)
-    output = tuple(tree.Field(None, item.type) for item in items)
-    return tree.Query(output, tree.Select(items, source))
+    item = make(references)
+    return tree.Query(_one(item), tree.Select((item,), source))
+
+
+def _one(item: tree.Expression) -> tuple[tree.Field]:
+    return (tree.Field(None, item.type),)
 
 
 HANDLERS: Final[dict[type[syntax.Node], Callable[..., Any]]] = {  # each takes its own node type
