@@ -1,0 +1,255 @@
+"""Statements about the client's session: the server answers with headers, the client keeps state.
+
+USE, SET and RESET SESSION, SET TIME ZONE, PREPARE, DEALLOCATE, transactions. Nothing of this is
+kept here: the protocol's sessions live in its clients, which send them along with every statement.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+from urllib.parse import quote_plus
+
+from querysvc.errors import ErrorCode, QueryServiceError, StatementError
+from querysvc.model import ResultColumn
+from querysvc.sql.lexer import Kind
+from querysvc.sql.metadata import MetadataReader
+from querysvc_drivers.trino.client_request import ClientRequest
+from querysvc_drivers.trino.session_properties import (
+    TIME_ZONE,
+    check_property,
+    checked_time_zone,
+)
+from querysvc_drivers.trino.statement_tokens import StatementTokens, errors_moved
+
+_CONSTANTS: Final = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE})
+_NOT_PREPARED: Final = frozenset({"PREPARE", "EXECUTE", "DEALLOCATE"})
+
+
+Classify = Callable[[str], object]
+"""Raises SYNTAX_ERROR when a text is no statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResult:
+    """The answer of a statement that the wire itself answers."""
+
+    update_type: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    columns: tuple[ResultColumn, ...] = ()
+    rows: tuple[tuple[Any, ...], ...] = ()
+    """JSON values, as the columns' types are written."""
+
+
+class SessionStatements:
+    """Answers session statements; `metadata` tells which catalogs and schemas exist."""
+
+    def __init__(self, metadata: MetadataReader, classify: Classify) -> None:
+        self._metadata = metadata
+        self._classify = classify
+        self._readers: dict[tuple[str, ...], _Reader] = {
+            ("USE",): self._use,
+            ("SET", "SESSION", "AUTHORIZATION"): _authorization,
+            ("SET", "SESSION"): _set_session,
+            ("SET", "TIME", "ZONE"): _set_time_zone,
+            ("SET", "ROLE"): _set_role,
+            ("RESET", "SESSION", "AUTHORIZATION"): _reset_authorization,
+            ("RESET", "SESSION"): _reset_session,
+            ("PREPARE",): self._prepare,
+            ("DEALLOCATE", "PREPARE"): _deallocate,
+            ("START", "TRANSACTION"): _start_transaction,
+            ("COMMIT",): _end_transaction,
+            ("ROLLBACK",): _end_transaction,
+        }
+
+    def answer(self, stream: StatementTokens, request: ClientRequest) -> LocalResult | None:
+        """The statement's answer; None when it is no session statement."""
+        for words, read in self._readers.items():
+            if stream.at(*words):
+                return read(stream, request)
+        return None
+
+    def _use(self, stream: StatementTokens, request: ClientRequest) -> LocalResult:
+        stream.expect("USE")
+        names = [stream.identifier().name.lower()]
+        if stream.take("."):
+            names.append(stream.identifier().name.lower())
+        stream.end()
+        catalog = names[0] if len(names) == 2 else request.catalog
+        if catalog is None:
+            raise StatementError(
+                ErrorCode.MISSING_CATALOG_NAME,
+                "Catalog must be specified when session catalog is not set",
+                line=1,
+                column=1,
+            )
+        if not self._metadata.catalog_exists(catalog):
+            raise StatementError(ErrorCode.CATALOG_NOT_FOUND, f"Catalog '{catalog}' not found")
+        if not self._metadata.schema_exists(catalog, names[-1]):
+            raise StatementError(
+                ErrorCode.NOT_FOUND, f"Schema does not exist: {catalog}.{names[-1]}"
+            )
+        set_catalog = (("X-Trino-Set-Catalog", catalog),) if len(names) == 2 else ()
+        return LocalResult("USE", (*set_catalog, ("X-Trino-Set-Schema", names[-1])))
+
+    def _prepare(self, stream: StatementTokens, _: ClientRequest) -> LocalResult:
+        stream.expect("PREPARE")
+        name = prepared_name(stream)
+        stream.expect("FROM")
+        if stream.key in _NOT_PREPARED:
+            raise StatementError(
+                ErrorCode.NOT_SUPPORTED,
+                f"Invalid statement type for prepared statement: {stream.key}",
+            )
+        inner, place = stream.rest()
+        with errors_moved(place):
+            self._classify(inner)
+        text = f"{quote_plus(name)}={quote_plus(inner)}"
+        return LocalResult("PREPARE", (("X-Trino-Added-Prepare", text),))
+
+
+_Reader = Callable[[StatementTokens, ClientRequest], LocalResult]
+
+
+def _set_session(stream: StatementTokens, _: ClientRequest) -> LocalResult:
+    stream.expect("SET", "SESSION")
+    position = stream.position
+    name = _property_name(stream)
+    stream.expect("=")
+    value_position = stream.position
+    value = _constant(stream)
+    stream.end()
+    check_property(name, value, position, value_position)
+    header = ("X-Trino-Set-Session", f"{name}={quote_plus(value)}")
+    return LocalResult("SET SESSION", (header,))
+
+
+def _reset_session(stream: StatementTokens, _: ClientRequest) -> LocalResult:
+    stream.expect("RESET", "SESSION")
+    name = _property_name(stream)
+    stream.end()
+    check_property(name, position=(1, 1))
+    return LocalResult("RESET SESSION", (("X-Trino-Clear-Session", name),))
+
+
+def _property_name(stream: StatementTokens) -> str:
+    return ".".join(part.name.lower() for part in stream.qualified_name())
+
+
+def _constant(stream: StatementTokens) -> str:
+    sign = "-" if stream.take("-") else ""
+    token = stream.token
+    if token.kind in _CONSTANTS:
+        return sign + stream.advance().text
+    if token.kind is Kind.STRING and not sign:
+        return stream.string()
+    if token.key in ("TRUE", "FALSE") and not sign:
+        return stream.advance().key.lower()
+    raise stream.unsupported("A session property's value that is no constant")
+
+
+def _set_time_zone(stream: StatementTokens, _: ClientRequest) -> LocalResult:
+    stream.expect("SET", "TIME", "ZONE")
+    if stream.take("LOCAL"):
+        stream.end()
+        return LocalResult("SET TIME ZONE", (("X-Trino-Clear-Session", TIME_ZONE),))
+    zone = _interval_zone(stream) if stream.take("INTERVAL") else stream.string()
+    stream.end()
+    header = f"{TIME_ZONE}={quote_plus(checked_time_zone(zone))}"
+    return LocalResult("SET TIME ZONE", (("X-Trino-Set-Session", header),))
+
+
+def _interval_zone(stream: StatementTokens) -> str:
+    is_negative = stream.take("-")
+    if not is_negative:
+        stream.take("+")
+    text = stream.string()
+    if text.startswith("-"):
+        is_negative, text = not is_negative, text[1:]
+    unit = stream.take_any("HOUR", "MINUTE")
+    if unit is None or not text.isdecimal():
+        raise stream.unsupported("A time zone that is no interval of hours or minutes")
+    hours, minutes = divmod(int(text) * (60 if unit == "HOUR" else 1), 60)
+    return f"{'-' if is_negative else '+'}{hours:02}:{minutes:02}"
+
+
+def _set_role(stream: StatementTokens, _: ClientRequest) -> LocalResult:
+    stream.expect("SET", "ROLE")
+    role = stream.take_any("ALL", "NONE")
+    if role is None:
+        raise stream.unsupported("SET ROLE of a named role")
+    if stream.take("IN"):
+        stream.identifier()
+    stream.end()
+    return LocalResult("SET ROLE", (("X-Trino-Set-Role", f"system={role}"),))
+
+
+def _authorization(stream: StatementTokens, _: ClientRequest) -> NoReturn:
+    raise QueryServiceError(
+        ErrorCode.PERMISSION_DENIED, "Access Denied: users cannot impersonate other users"
+    )
+
+
+def _reset_authorization(stream: StatementTokens, _: ClientRequest) -> LocalResult:
+    stream.expect("RESET", "SESSION", "AUTHORIZATION")
+    stream.end()
+    header = ("X-Trino-Reset-Authorization-User", "true")
+    return LocalResult("RESET SESSION AUTHORIZATION", (header,))
+
+
+def _deallocate(stream: StatementTokens, request: ClientRequest) -> LocalResult:
+    stream.expect("DEALLOCATE", "PREPARE")
+    name = prepared_name(stream)
+    stream.end()
+    prepared_text(name, request)
+    return LocalResult("DEALLOCATE", (("X-Trino-Deallocated-Prepare", quote_plus(name)),))
+
+
+def prepared_name(stream: StatementTokens) -> str:
+    """A prepared statement's name: as written when delimited, else in lower case."""
+    identifier = stream.identifier()
+    return identifier.name if identifier.is_delimited else identifier.name.lower()
+
+
+def prepared_text(name: str, request: ClientRequest) -> str:
+    """The text that was prepared under the name; NOT_FOUND when there is none."""
+    text = request.prepared_statements.get(name)
+    if text is None:
+        raise StatementError(ErrorCode.NOT_FOUND, f"Prepared statement not found: {name}")
+    return text
+
+
+def _start_transaction(stream: StatementTokens, request: ClientRequest) -> LocalResult:
+    stream.expect("START", "TRANSACTION")
+    while stream.token.kind is not Kind.END:
+        _transaction_mode(stream)
+        if not stream.take(","):
+            stream.end()
+    if request.transaction_id is None:
+        raise StatementError(ErrorCode.INCOMPATIBLE_CLIENT, "Client does not support transactions")
+    if request.is_in_transaction:
+        raise StatementError(ErrorCode.NOT_SUPPORTED, "Nested transactions not supported")
+    header = ("X-Trino-Started-Transaction-Id", str(uuid.uuid4()))
+    return LocalResult("START TRANSACTION", (header,))
+
+
+def _transaction_mode(stream: StatementTokens) -> None:
+    if stream.take("READ", "ONLY") or stream.take("READ", "WRITE"):
+        return
+    stream.expect("ISOLATION", "LEVEL")
+    if stream.take("READ"):
+        if stream.take_any("COMMITTED", "UNCOMMITTED") is None:
+            stream.mismatched("'COMMITTED'", "'UNCOMMITTED'")
+    elif not stream.take("REPEATABLE", "READ"):
+        stream.expect("SERIALIZABLE")
+
+
+def _end_transaction(stream: StatementTokens, request: ClientRequest) -> LocalResult:
+    word = stream.advance().key
+    stream.take("WORK")
+    stream.end()
+    if not request.is_in_transaction:
+        raise StatementError(ErrorCode.NOT_IN_TRANSACTION, "No transaction in progress")
+    return LocalResult(word, (("X-Trino-Clear-Transaction-Id", "true"),))
