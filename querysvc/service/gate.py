@@ -141,7 +141,7 @@ class GatePool:
             return
         try:
             process = _Process(self._limits)
-        except (OSError, EOFError, TimeoutError):
+        except Exception:
             _log.exception("A gate process did not start; trying again.")
             self._is_closed.wait(_START_PAUSE_SECONDS)
             self._restart()

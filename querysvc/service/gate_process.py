@@ -21,8 +21,8 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.sql.metadata import TableInfo, ViewInfo
 
 OPERATIONS = {
-    "analyse": "querysvc.sql.analyser:analyse",
-    "classify": "querysvc.service.classify:classify",
+    "analyse": "querysvc.service.statement_reading:analyse",
+    "classify": "querysvc.service.statement_reading:classify",
 }
 """What the gate can be asked for, and where it is."""
 
@@ -134,4 +134,7 @@ def _limit_processor(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    # By its own name, or what it pickles would be of a module that the API does not know.
+    from querysvc.service import gate_process
+
+    gate_process.main(sys.argv[1:])

@@ -20,7 +20,7 @@ from querysvc.plan import (
 )
 from querysvc.planning.request import PlannedQuery, PlanRequest
 from querysvc.results.text_values import text_rows
-from querysvc.service.classify import classify
+from querysvc.service.statement_reading import classify
 from querysvc.types.algebra import BIGINT
 
 COLUMNS = (ResultColumn("n", BIGINT),)

@@ -1,4 +1,4 @@
-"""What kind of statement a text is, in Athena's terms, before it is analysed.
+"""What the gate does: tell what kind of statement a text is, in Athena's terms, and analyse it.
 
 Athena counts CREATE TABLE AS SELECT as DDL, UNLOAD as DML, and EXPLAIN, SHOW and DESCRIBE as
 UTILITY; clients decide by this whether a result has a header row and an update count.
@@ -6,7 +6,11 @@ UTILITY; clients decide by this whether a result has a header row and an update 
 
 from __future__ import annotations
 
-from querysvc.model import StatementType
+from querysvc.model import Session, StatementType
+from querysvc.plan import AnalysedStatement
+from querysvc.sql.analyser import analyse as analyse_query
+from querysvc.sql.ddl import Statement, parse_ddl
+from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.parser import QUERY, ParsedStatement, parse
 
 _DML, _DDL, _UTILITY = StatementType.DML, StatementType.DDL, StatementType.UTILITY
@@ -68,6 +72,16 @@ def classify(sql: str) -> Kind:
             is_table = kind[1] == "CREATE_TABLE"
             return _CTAS if is_table and _selects(statement) else kind
     return _UTILITY, statement.kind
+
+
+def analyse(
+    sql: str, session: Session, metadata: MetadataReader, parameters: tuple[str, ...]
+) -> AnalysedStatement | Statement:
+    """The checked query, or the typed DDL or utility statement."""
+    parsed = parse(sql)
+    if parsed.kind == QUERY:
+        return analyse_query(parsed, session, metadata, parameters)
+    return parse_ddl(parsed)
 
 
 def _selects(statement: ParsedStatement) -> bool:
