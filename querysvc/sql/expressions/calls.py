@@ -29,9 +29,11 @@ _LISTAGG: Final = "listagg"
 def call(analyser: Analyser, node: syntax.FunctionCall, scope: Scope) -> tree.Expression:
     """A call by name: scalar, aggregate or window function."""
     name = function_name(node)
-    if name == "format":
+    # The forms of the grammar are not in the schema of functions.
+    form = name if len(node.name) == 1 else ""
+    if form == "format":
         return special.format_(analyser, node, scope)
-    if name == _LISTAGG:
+    if form == _LISTAGG:
         return aggregates.listagg(analyser, node, scope)
     kind = load_registry().kind(name)
     if node.window is not None:

@@ -40,12 +40,10 @@ def coerce(expression: tree.Expression, type_: TrinoType) -> tree.Expression:
     return tree.Cast(type_, expression)
 
 
-def coerce_to(
-    analysed: Typed, type_: TrinoType, what: str, *, check: bool = True
-) -> tree.Expression:
+def coerce_to(analysed: Typed, type_: TrinoType, what: str) -> tree.Expression:
     """Trino's coerceType: `what` must evaluate to the type."""
     node, expression = analysed
-    if check and not can_coerce(expression.type, type_):
+    if not can_coerce(expression.type, type_):
         raise mismatch(node, f"{what} must evaluate to a {type_} (actual: {expression.type})")
     return coerce(expression, type_)
 
@@ -119,6 +117,8 @@ def _as_decimal(literal: tree.Literal, type_: TrinoType) -> tree.LiteralValue:
     sign, digits, exponent = Decimal(literal.value).as_tuple()
     assert isinstance(exponent, int)
     shift = exponent + type_.scale
+    if literal.value == 0:
+        return Decimal((0, (0,), -type_.scale))
     if shift < 0 or len(digits) + shift > type_.precision:
         return None
     # A tuple of digits avoids the context's 28 of them.

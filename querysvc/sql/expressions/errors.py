@@ -7,12 +7,7 @@ from contextlib import contextmanager
 
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.sql import syntax
-
-
-def fail(code: ErrorCode, node: syntax.Node, message: str) -> StatementError:
-    """The error of a node, with its position; to be raised."""
-    line, column = node.position
-    return StatementError(code, message, line=line, column=column)
+from querysvc.sql.scope import fail
 
 
 def mismatch(node: syntax.Node, message: str) -> StatementError:
@@ -29,3 +24,6 @@ def located_at(node: syntax.Node) -> Iterator[None]:
         if error.line is None:
             error.line, error.column = node.position
         raise
+
+
+__all__ = ["fail", "located_at", "mismatch"]

@@ -13,6 +13,7 @@ from querysvc.sql.expressions.errors import fail, mismatch
 from querysvc.sql.expressions.operators import apply_operator
 from querysvc.sql.expressions.printing import printed
 from querysvc.sql.scope import Scope, name_parts
+from querysvc.sql.scope import dereference as field_of
 from querysvc.types import algebra
 from querysvc.types.algebra import UNKNOWN, Row, RowField
 
@@ -35,19 +36,7 @@ def dereference(analyser: Analyser, node: syntax.Dereference, scope: Scope) -> t
     base = analyser.analyse(node.base, scope)
     if not isinstance(base.type, Row):
         raise mismatch(node.base, f"Expression {printed(node.base)} is not of type ROW")
-    name = node.field.name
-    matches = [
-        index
-        for index, field in enumerate(base.type.fields)
-        if field.name is not None and field.name.lower() == name.lower()
-    ]
-    if len(matches) > 1:
-        message = f"Ambiguous row field reference: {name}"
-        raise fail(ErrorCode.AMBIGUOUS_NAME, node.field, message)
-    if not matches:
-        message = f"Column reference '{name.lower()}' is invalid"
-        raise fail(ErrorCode.INVALID_COLUMN_REFERENCE, node, message)
-    return tree.Dereference(base.type.fields[matches[0]].type, base, matches[0])
+    return field_of(base, node.field.name, node, text=node.field.name)
 
 
 def subscript(analyser: Analyser, node: syntax.Subscript, scope: Scope) -> tree.Expression:
