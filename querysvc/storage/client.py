@@ -13,6 +13,7 @@ from querysvc.storage.configuration import StorageConfiguration
 from querysvc.storage.listing import PAGE, Listing, ListingError, ListingPage
 from querysvc.storage.locations import Location, is_hidden, parse_location
 from querysvc.storage.s3_connection import S3Connection, S3RefusalError
+from querysvc.storage.s3_errors import is_client_side_encrypted
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,6 @@ class ObjectHead:
 
 
 _HEADS_AT_ONCE = 4096
-_CLIENT_SIDE_KEYS = frozenset({"x-amz-key", "x-amz-key-v2", "x-amz-c", "x-amz-3"})
-
-
-def is_client_side_encrypted(metadata: Mapping[str, str]) -> bool:
-    """Whether user metadata (names without `x-amz-meta-`) is an encryption client's envelope."""
-    return any(name.lower() in _CLIENT_SIDE_KEYS for name in metadata)
 
 
 class StorageClient:

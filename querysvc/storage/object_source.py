@@ -25,7 +25,7 @@ from obstore.store import S3Store
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.storage.configuration import BucketAccess, Endpoint, StorageConfiguration
 from querysvc.storage.credentials import CredentialChain
-from querysvc.storage.s3_errors import denied
+from querysvc.storage.s3_errors import denied, is_client_side_encrypted
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ class Answer:
     start: int
     etag: str | None
     object_size: int
+    metadata: Mapping[str, str]
+    """User metadata, names without `x-amz-meta-`."""
 
 
 class RangeGetter(Protocol):
@@ -172,6 +174,12 @@ def _checked(answer: Answer, target: PlannedObject, offset: int, length: int) ->
         raise changed(target, "its ETag is another")
     if answer.object_size != target.size:
         raise changed(target, f"it has {answer.object_size} bytes, listed were {target.size}")
+    if is_client_side_encrypted(answer.metadata):
+        raise QueryServiceError(
+            ErrorCode.CLIENT_SIDE_ENCRYPTED,
+            f"{target.address} is encrypted by a client (its metadata holds an envelope key); "
+            "store it decrypted or with server-side encryption",
+        )
     view = memoryview(answer.data)
     if answer.start != offset or len(view) != length:
         raise _PassingError(
@@ -256,7 +264,13 @@ class ObstoreGetter:
             raise denied(str(error), target.address, self._endpoint.label) from error
         except BaseError as error:
             raise _classified(str(error), target, self._endpoint.label) from error
-        return Answer(data, result.range[0], result.meta["e_tag"], result.meta["size"])
+        return Answer(
+            data,
+            result.range[0],
+            result.meta["e_tag"],
+            result.meta["size"],
+            {str(name): str(value) for name, value in result.attributes.items()},
+        )
 
 
 class OpaqueKeyGetter:
@@ -302,7 +316,7 @@ class OpaqueKeyGetter:
         except (BotoCoreError, HttpError, OSError) as error:
             raise _PassingError(str(error)) from error
         start, size = _content_range(response.get("ContentRange", ""))
-        return Answer(data, start, response.get("ETag"), size)
+        return Answer(data, start, response.get("ETag"), size, response.get("Metadata", {}))
 
     async def close(self) -> None:
         """Let go of connections."""

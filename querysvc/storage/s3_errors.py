@@ -1,8 +1,9 @@
-"""S3's error codes and statuses as errors of ours."""
+"""What S3's answers mean: error codes and statuses, and envelopes of encryption clients."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from querysvc.errors import ErrorCode, QueryServiceError
 
@@ -16,6 +17,7 @@ _BAD_CREDENTIALS = (
     "UnrecognizedClientException",
     "RequestTimeTooSkewed",
 )
+_ENVELOPE_KEYS = frozenset({"x-amz-key", "x-amz-key-v2", "x-amz-c", "x-amz-3"})
 _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[^\s\"'<>,]+")
 _MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.S)
 
@@ -43,3 +45,8 @@ def denied(text: str, what: str, endpoint: str) -> QueryServiceError:
     told = _MESSAGE.search(text)
     detail = f": {told[1]}" if told else ""
     return QueryServiceError(ErrorCode.ACCESS_DENIED, f"{endpoint} denies access to {what}{detail}")
+
+
+def is_client_side_encrypted(metadata_names: Iterable[str]) -> bool:
+    """Whether user metadata (names without `x-amz-meta-`) is an encryption client's envelope."""
+    return any(name.lower() in _ENVELOPE_KEYS for name in metadata_names)

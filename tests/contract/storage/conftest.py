@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 
 from querysvc.plan import ResourceLimits, StoredObject
+from querysvc.storage.bucket_facts import BucketFactsCache
+from querysvc.storage.client import StorageClient
+from querysvc.storage.configuration import StorageConfiguration
 from querysvc.storage.fetcher import Fetcher
+from querysvc.storage.guard import StorageGuard
+from querysvc.storage.publish import ResultPublisher
 from querysvc.storage.range_client import RangeClient
+from querysvc.storage.s3_connection import S3Connection
 from tests.support.fault_proxy import FaultProxy
 from tests.support.moto import moto_server
 from tests.support.s3 import S3Server, bucket, s3_server
@@ -63,5 +69,29 @@ def open_reader(s3_server: S3Server) -> Iterator[Callable[..., Reader]]:
             stack.callback(attachment.close)
             stack.callback(client.close)
             return Reader(fetcher, query_id, client)
+
+        yield open_one
+
+
+class Storage:
+    """The metadata side over one server."""
+
+    def __init__(self, configuration: StorageConfiguration) -> None:
+        self.connection = S3Connection(configuration)
+        self.client = StorageClient(self.connection)
+        self.facts = BucketFactsCache(self.connection)
+        self.guard = StorageGuard(self.client, self.facts)
+        self.publisher = ResultPublisher(self.connection, part_bytes=5 << 20)
+
+
+@pytest.fixture
+def open_storage() -> Iterator[Callable[[StorageConfiguration], Storage]]:
+    """Open metadata connections; they are closed at the end."""
+    with ExitStack() as stack:
+
+        def open_one(configuration: StorageConfiguration) -> Storage:
+            storage = Storage(configuration)
+            stack.callback(storage.connection.close)
+            return storage
 
         yield open_one
