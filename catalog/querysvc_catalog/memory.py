@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from threading import RLock
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from querysvc_catalog import identity
 from querysvc_catalog.documents import dump
@@ -15,148 +12,25 @@ from querysvc_catalog.errors import (
     CatalogError,
     ConcurrentModificationError,
     EntityKind,
-    EntityNotFoundError,
-    InvalidInputError,
 )
+from querysvc_catalog.memory_databases import MemoryDatabases, TableEntry, page_by_name
 from querysvc_catalog.model import (
     ColumnStatistics,
-    Database,
     DatabaseName,
-    DataCatalog,
     Partition,
     PartitionValues,
     Table,
     TableName,
     TableVersion,
-    UserDefinedFunction,
 )
 from querysvc_catalog.names import check_partition_values
 from querysvc_catalog.paging import Page, decode_number_token, decode_text_token, make_page
 from querysvc_catalog.predicates import PartitionFilter
-from querysvc_catalog.repository import BatchError, CatalogLimits, Segment, TableGeneration
-
-T = TypeVar("T")
+from querysvc_catalog.repository import BatchError, Segment, TableGeneration
 
 
-@dataclass(slots=True)
-class _TableEntry:
-    table_id: int
-    table: Table
-    generation: int = 0
-    versions: dict[int, Table] = field(default_factory=dict)
-    partitions: dict[str, Partition] = field(default_factory=dict)
-    statistics: dict[tuple[str, str], ColumnStatistics] = field(default_factory=dict)
-    sorted_identities: list[str] | None = None
-
-    def changed(self) -> None:
-        self.generation += 1
-        self.sorted_identities = None
-
-    def identities_after(self, token: str | None) -> list[str]:
-        if self.sorted_identities is None:
-            self.sorted_identities = sorted(self.partitions)
-        start = 0 if token is None else bisect.bisect_right(self.sorted_identities, token)
-        return self.sorted_identities[start:]
-
-    def drop_partition(self, partition_identity: str) -> None:
-        del self.partitions[partition_identity]
-        for key in [key for key in self.statistics if key[0] == partition_identity]:
-            del self.statistics[key]
-
-
-@dataclass(slots=True)
-class _DatabaseEntry:
-    database: Database
-    tables: dict[str, _TableEntry] = field(default_factory=dict)
-    functions: dict[str, UserDefinedFunction] = field(default_factory=dict)
-
-
-class MemoryCatalogRepository:
+class MemoryCatalogRepository(MemoryDatabases):
     """A CatalogRepository whose content ends with the process; one lock guards all of it."""
-
-    def __init__(self, limits: CatalogLimits | None = None) -> None:
-        self._limits = limits or CatalogLimits()
-        self._lock = RLock()
-        self._catalogs: dict[str, DataCatalog] = {}
-        self._databases: dict[DatabaseName, _DatabaseEntry] = {}
-        self._last_table_id = 0
-
-    def create_data_catalog(self, catalog: DataCatalog) -> None:
-        """Add a data catalog."""
-        with self._lock:
-            if catalog.name in self._catalogs:
-                raise AlreadyExistsError(EntityKind.DATA_CATALOG, catalog.name)
-            self._catalogs[catalog.name] = catalog
-
-    def get_data_catalog(self, name: str) -> DataCatalog:
-        """Give a data catalog."""
-        with self._lock:
-            if name not in self._catalogs:
-                raise EntityNotFoundError(EntityKind.DATA_CATALOG, name)
-            return self._catalogs[name]
-
-    def list_data_catalogs(self, *, page_size: int, token: str | None) -> Page[DataCatalog]:
-        """List the data catalogs."""
-        with self._lock:
-            return _page_by_name("catalogs", self._catalogs, page_size, token)
-
-    def update_data_catalog(self, catalog: DataCatalog) -> None:
-        """Replace a data catalog."""
-        with self._lock:
-            self.get_data_catalog(catalog.name)
-            self._catalogs[catalog.name] = catalog
-
-    def delete_data_catalog(self, name: str) -> None:
-        """Remove an empty data catalog."""
-        with self._lock:
-            self.get_data_catalog(name)
-            if any(key.catalog_name == name for key in self._databases):
-                raise InvalidInputError(f"DataCatalog {name} is not empty")
-            del self._catalogs[name]
-
-    def create_database(self, database: Database) -> None:
-        """Add a database."""
-        with self._lock:
-            self.get_data_catalog(database.catalog_name)
-            if database.full_name in self._databases:
-                raise AlreadyExistsError(EntityKind.DATABASE, database.name)
-            siblings = sum(key.catalog_name == database.catalog_name for key in self._databases)
-            identity.check_limit(
-                EntityKind.DATABASE, database.name, siblings + 1, self._limits.databases_max
-            )
-            dump(database)
-            self._databases[database.full_name] = _DatabaseEntry(database)
-
-    def get_database(self, name: DatabaseName) -> Database:
-        """Give a database."""
-        with self._lock:
-            return self._database(name).database
-
-    def list_databases(
-        self, catalog_name: str, *, page_size: int, token: str | None
-    ) -> Page[Database]:
-        """List the databases of a data catalog."""
-        with self._lock:
-            self.get_data_catalog(catalog_name)
-            found = {
-                key.name: entry.database
-                for key, entry in self._databases.items()
-                if key.catalog_name == catalog_name
-            }
-            return _page_by_name("databases", found, page_size, token)
-
-    def update_database(self, database: Database) -> None:
-        """Replace a database's properties."""
-        with self._lock:
-            entry = self._database(database.full_name)
-            entry.database = replace(database, create_time=entry.database.create_time)
-
-    def delete_database(self, name: DatabaseName, *, cascade: bool) -> None:
-        """Remove a database."""
-        with self._lock:
-            if self._database(name).tables and not cascade:
-                raise InvalidInputError(f"Database {name} is not empty: it holds tables")
-            del self._databases[name]
 
     def create_table(self, table: Table) -> None:
         """Add a table."""
@@ -172,7 +46,7 @@ class MemoryCatalogRepository:
             )
             dump(table)  # refuses what the other stores cannot keep
             self._last_table_id += 1
-            database.tables[table.name] = _TableEntry(self._last_table_id, table)
+            database.tables[table.name] = TableEntry(self._last_table_id, table)
 
     def get_table(self, name: TableName) -> Table:
         """Give a table."""
@@ -194,7 +68,7 @@ class MemoryCatalogRepository:
                 for name, entry in self._database(database).tables.items()
                 if name_matches is None or name_matches(name)
             }
-            return _page_by_name("tables", found, page_size, token)
+            return page_by_name("tables", found, page_size, token)
 
     def list_table_names(self, database: DatabaseName) -> tuple[str, ...]:
         """List the names of all tables."""
@@ -364,7 +238,7 @@ class MemoryCatalogRepository:
             return tuple(errors)
 
     def _update_partition(
-        self, entry: _TableEntry, values: PartitionValues, partition: Partition
+        self, entry: TableEntry, values: PartitionValues, partition: Partition
     ) -> None:
         old = identity.partition_identity(values)
         new = _identity(entry.table, partition.values)
@@ -431,7 +305,7 @@ class MemoryCatalogRepository:
             del entry.statistics[key, column]
             entry.changed()
 
-    def _statistics_key(self, entry: _TableEntry, values: PartitionValues | None) -> str:
+    def _statistics_key(self, entry: TableEntry, values: PartitionValues | None) -> str:
         if values is None:
             return ""
         key = identity.partition_identity(values)
@@ -439,73 +313,6 @@ class MemoryCatalogRepository:
             raise identity.partition_not_found(entry.table, values)
         return key
 
-    def create_function(self, function: UserDefinedFunction) -> None:
-        """Add a function."""
-        with self._lock:
-            functions = self._functions(identity.function_database(function))
-            if function.function_name in functions:
-                raise identity.function_exists(function)
-            functions[function.function_name] = function
-
-    def get_function(self, database: DatabaseName, name: str) -> UserDefinedFunction:
-        """Give a function."""
-        with self._lock:
-            functions = self._functions(database)
-            if name not in functions:
-                raise identity.function_not_found(database, name)
-            return functions[name]
-
-    def list_functions(
-        self,
-        database: DatabaseName,
-        *,
-        name_matches: Callable[[str], bool] | None,
-        page_size: int,
-        token: str | None,
-    ) -> Page[UserDefinedFunction]:
-        """List the functions of a database."""
-        with self._lock:
-            found = {
-                name: function
-                for name, function in self._functions(database).items()
-                if name_matches is None or name_matches(name)
-            }
-            return _page_by_name("functions", found, page_size, token)
-
-    def update_function(self, function: UserDefinedFunction) -> None:
-        """Replace a function."""
-        with self._lock:
-            database = identity.function_database(function)
-            self.get_function(database, function.function_name)
-            self._functions(database)[function.function_name] = function
-
-    def delete_function(self, database: DatabaseName, name: str) -> None:
-        """Remove a function."""
-        with self._lock:
-            self.get_function(database, name)
-            del self._functions(database)[name]
-
-    def _functions(self, database: DatabaseName) -> dict[str, UserDefinedFunction]:
-        return self._database(database).functions
-
-    def _database(self, name: DatabaseName) -> _DatabaseEntry:
-        if name not in self._databases:
-            raise EntityNotFoundError(EntityKind.DATABASE, str(name))
-        return self._databases[name]
-
-    def _table(self, name: TableName) -> _TableEntry:
-        tables = self._database(name.database).tables
-        if name.name not in tables:
-            raise EntityNotFoundError(EntityKind.TABLE, str(name))
-        return tables[name.name]
-
 
 def _identity(table: Table, values: PartitionValues) -> str:
     return identity.partition_identity(check_partition_values(values, len(table.partition_keys)))
-
-
-def _page_by_name(kind: str, items: Mapping[str, T], page_size: int, token: str | None) -> Page[T]:
-    after = decode_text_token(kind, token)
-    names = sorted(name for name in items if after is None or name > after)[: page_size + 1]
-    page = make_page(kind, names, page_size, str)
-    return Page(tuple(items[name] for name in page.items), page.next_token)

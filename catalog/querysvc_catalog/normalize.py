@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from querysvc_catalog.errors import EntityKind, InvalidInputError
 from querysvc_catalog.model import (
@@ -65,14 +66,29 @@ def table(value: Table) -> Table:
     )
 
 
-def partition(value: Partition) -> Partition:
-    """Normalise a partition's columns."""
-    return replace(
-        value,
-        values=tuple(value.values),
-        storage_descriptor=_descriptor(value.storage_descriptor),
-        parameters=dict(value.parameters),
-    )
+def partitions(values: Sequence[Partition], creation_time: datetime | None) -> list[Partition]:
+    """Normalise partitions, which mostly share one tuple of columns."""
+    last: tuple[Column, ...] = ()
+    normalized = last
+    found: list[Partition] = []
+    for value in values:
+        descriptor = value.storage_descriptor
+        if descriptor is not None:
+            if descriptor.columns is not last:
+                last, normalized = descriptor.columns, columns(descriptor.columns)
+            if normalized is not last:
+                descriptor = replace(descriptor, columns=normalized)
+        found.append(
+            Partition(
+                values=tuple(value.values),
+                storage_descriptor=descriptor,
+                parameters=dict(value.parameters),
+                creation_time=creation_time,
+                last_access_time=value.last_access_time,
+                last_analyzed_time=value.last_analyzed_time,
+            )
+        )
+    return found
 
 
 def function(value: UserDefinedFunction) -> UserDefinedFunction:

@@ -83,9 +83,8 @@ def make_page(
     return Page(shown, encode_token(kind, key_of(shown[-1])))
 
 
-def all_items(list_page: Callable[[str | None], Page[T]]) -> Iterator[T]:
-    """Walk a listing page by page."""
-    token: str | None = None
+def all_items(list_page: Callable[[str | None], Page[T]], token: str | None = None) -> Iterator[T]:
+    """Walk a listing page by page, from the page of a token on."""
     while True:
         page = list_page(token)
         yield from page.items

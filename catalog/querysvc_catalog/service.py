@@ -34,7 +34,15 @@ from querysvc_catalog.model import (
     UserDefinedFunction,
 )
 from querysvc_catalog.name_patterns import compile_name_pattern
-from querysvc_catalog.paging import PAGE_SIZE_MAX, Page, all_items, check_page_size
+from querysvc_catalog.paging import (
+    PAGE_SIZE_MAX,
+    Page,
+    all_items,
+    check_page_size,
+    decode_text_token,
+    encode_token,
+    make_page,
+)
 from querysvc_catalog.predicates import PartitionFilter
 from querysvc_catalog.repository import (
     BatchError,
@@ -44,6 +52,8 @@ from querysvc_catalog.repository import (
 )
 
 PAGE_SIZE_DEFAULT: Final = 100
+_SEARCH_PAGE_SIZE: Final = 500
+_SEPARATOR: Final = "\n"  # no name holds it
 
 
 class CatalogService:
@@ -175,6 +185,41 @@ class CatalogService:
         """Walk all tables of a database."""
         return all_items(lambda token: self.list_tables(database, page_size=1_000, token=token))
 
+    def search_tables(
+        self,
+        text: str,
+        *,
+        catalog_name: str = DEFAULT_CATALOG,
+        page_size: int = PAGE_SIZE_DEFAULT,
+        token: str | None = None,
+    ) -> Page[Table]:
+        """Find the tables of a data catalog that speak of a text, in the order of their names."""
+        check_page_size(page_size)
+        after = decode_text_token("search", token)
+        found: list[Table] = []
+        for table in self._tables_after(catalog_name, after):
+            if _mentions(table, text):
+                found.append(table)
+                if len(found) > page_size:
+                    break
+        return make_page("search", found, page_size, _search_key)
+
+    def _tables_after(self, catalog_name: str, after: str | None) -> Iterator[Table]:
+        database_after, _, table_after = (after or "").partition(_SEPARATOR)
+        for database in self.iter_databases(catalog_name):
+            if database.name < database_after:
+                continue
+            resume = after is not None and database.name == database_after
+            try:
+                yield from all_items(
+                    lambda token, name=database.full_name: self.list_tables(  # type: ignore[misc]
+                        name, page_size=_SEARCH_PAGE_SIZE, token=token
+                    ),
+                    token=encode_token("tables", table_after) if resume else None,
+                )
+            except EntityNotFoundError:  # dropped meanwhile
+                continue
+
     def list_table_names(self, database: DatabaseName) -> tuple[str, ...]:
         """List the names of all tables of a database, without reading the tables."""
         return self._repository.list_table_names(normalize.database_name(database))
@@ -220,10 +265,7 @@ class CatalogService:
         self, table: TableName, partitions: Sequence[Partition]
     ) -> tuple[BatchError, ...]:
         """Add partitions; what cannot be added is reported by item, the rest is added."""
-        now = self._clock()
-        stored = [
-            replace(normalize.partition(partition), creation_time=now) for partition in partitions
-        ]
+        stored = normalize.partitions(partitions, self._clock())
         return self._repository.create_partitions(normalize.table_name(table), stored)
 
     def get_partition(self, table: TableName, values: PartitionValues) -> Partition:
@@ -295,8 +337,11 @@ class CatalogService:
         self, table: TableName, changes: Sequence[tuple[PartitionValues, Partition]]
     ) -> tuple[BatchError, ...]:
         """Replace partitions; what cannot be replaced is reported by item."""
-        stored = [(values, normalize.partition(partition)) for values, partition in changes]
-        return self._repository.update_partitions(normalize.table_name(table), stored)
+        stored = normalize.partitions([partition for _, partition in changes], None)
+        named = [
+            (values, partition) for (values, _), partition in zip(changes, stored, strict=True)
+        ]
+        return self._repository.update_partitions(normalize.table_name(table), named)
 
     def delete_partition(self, table: TableName, values: PartitionValues) -> None:
         """Remove one partition."""
@@ -374,6 +419,19 @@ class CatalogService:
         self._repository.delete_function(
             normalize.database_name(database), normalize.function_name(name)
         )
+
+
+def _mentions(table: Table, text: str) -> bool:
+    """Tell whether a table's name, description, columns or parameters hold a text, in any case."""
+    spoken = [table.database_name, table.name, table.description or "", *table.parameters.values()]
+    for column in (*table.columns, *table.partition_keys):
+        spoken += (column.name, column.comment or "")
+    wanted = text.casefold()
+    return any(wanted in part.casefold() for part in spoken)
+
+
+def _search_key(table: Table) -> str:
+    return f"{table.database_name}{_SEPARATOR}{table.name}"
 
 
 def _raise_first(errors: Sequence[BatchError]) -> None:

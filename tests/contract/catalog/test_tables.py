@@ -269,6 +269,27 @@ def test_tables_are_listed_by_pattern(
     assert [table.name for table in listed] == expected
 
 
+def test_tables_are_searched_across_databases(service: CatalogService) -> None:
+    for database in ("b", "a", "sales"):
+        service.create_database(Database(database))
+    columns = StorageDescriptor(columns=(Column("SaleDate", "date"),))
+    service.create_table(Table("orders", "b", storage_descriptor=columns))
+    service.create_table(Table("x", "b"))
+    service.create_table(Table("y", "b", description="all SALES"))
+    service.create_table(Table("z", "a", partition_keys=(Column("p", "int", "of sale"),)))
+    service.create_table(Table("t", "sales"))
+    service.create_table(Table("wholesale", "default"))
+    expected = ["a.z", "b.orders", "b.y", "default.wholesale", "sales.t"]
+    for size in (1, 2, 5, 9):
+        found = all_items(
+            lambda token, size=size: service.search_tables(  # type: ignore[misc]
+                "sale", page_size=size, token=token
+            )
+        )
+        assert [str(table.full_name) for table in found] == expected
+    assert service.search_tables("nowhere").items == ()
+
+
 @pytest.mark.parametrize("token", ["", "x", "!!!!", "WyJ0YWJsZXMiLDVd", "WyJ4IiwiYSJd", "é"])
 def test_a_foreign_token_is_refused(service: CatalogService, token: str) -> None:
     with pytest.raises(InvalidInputError, match="token"):
