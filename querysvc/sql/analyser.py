@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import Final
 
 from querysvc import tree
 from querysvc.errors import ErrorCode, StatementError
@@ -18,9 +16,7 @@ from querysvc.sql.parser import QUERY, ParsedStatement, parse, parse_expression
 from querysvc.sql.queries import QueryAnalyser
 from querysvc.sql.query_syntax import Query
 from querysvc.sql.scope import Scope
-
-RECURSION_LIMIT: Final = 10_000
-"""Python frames for the deepest statement that the parser lets through."""
+from querysvc.sql.token_stream import deep_recursion
 
 
 def analyse(
@@ -51,19 +47,11 @@ def analyse_query(
     query: Query, session: Session, metadata: MetadataReader, parameters: Sequence[str] = ()
 ) -> AnalysedStatement:
     """Check and type a parsed query, such as that of a CREATE TABLE AS."""
-    # Python's own frames are on the heap: the limit guards nothing but runaway recursion.
-    if sys.getrecursionlimit() < RECURSION_LIMIT:
-        sys.setrecursionlimit(RECURSION_LIMIT)
     context = AnalysisContext(session, metadata, tuple(map(parse_expression, parameters)))
     queries = QueryAnalyser(context, Analyser(context))
     context.analyse_query = queries.analyse
-    try:
-        typed = queries.analyse(query, Scope())
-        return _statement(context, typed)
-    except RecursionError:
-        raise StatementError(
-            ErrorCode.STACK_OVERFLOW, "statement is too large (it nests too deep)"
-        ) from None
+    with deep_recursion():
+        return _statement(context, queries.analyse(query, Scope()))
 
 
 def _statement(context: AnalysisContext, query: tree.Query) -> AnalysedStatement:

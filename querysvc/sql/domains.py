@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
 from querysvc import tree
 from querysvc.plan import Domain, Range
+from querysvc.sql.expressions.datetime_literals import parse_date
 from querysvc.tree import Expression, LiteralValue
 from querysvc.types import algebra
 from querysvc.types.algebra import BOOLEAN, DATE, DOUBLE, REAL, TrinoType
@@ -22,7 +24,7 @@ _DOUBLE_EXACT_MAX: Final = 2**53
 _REAL_EXACT_MAX: Final = 2**24
 _FLIPPED: Final = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
-RANGES_MAX: Final = 4096
+RANGES_MAX: Final = 512
 """Above so many combinations of ranges, intersections stop: the domain then admits more."""
 
 ColumnDomain = tuple[tree.ColumnReference, Domain]
@@ -136,10 +138,29 @@ def _comparison(node: tree.Call) -> ColumnDomain | None:
     if node.name not in _FLIPPED or len(node.arguments) != 2:
         return None
     left, right = node.arguments
-    if isinstance(right, tree.Literal):
-        return _compared(left, node.name, right.value)
-    if isinstance(left, tree.Literal):
-        return _compared(right, _FLIPPED[node.name], left.value)
+    constant = _constant(right)
+    if constant is not None:
+        return _compared(left, node.name, constant.value)
+    constant = _constant(left)
+    if constant is not None:
+        return _compared(right, _FLIPPED[node.name], constant.value)
+    return None
+
+
+def _constant(node: Expression) -> tree.Literal | None:
+    """A literal, also under casts whose result is known here."""
+    if isinstance(node, tree.Literal):
+        return node
+    if not isinstance(node, tree.Cast) or node.is_try:
+        return None
+    inner = _constant(node.value)
+    if inner is None:
+        return None
+    if inner.value is None or _keeps_values(inner.type, node.type):
+        return tree.Literal(node.type, inner.value)
+    if node.type == DATE and isinstance(inner.value, str):
+        with suppress(ValueError):  # the error is the run's to raise
+            return tree.Literal(DATE, parse_date(inner.value))
     return None
 
 
@@ -257,8 +278,8 @@ def _keeps_values(source: TrinoType, target: TrinoType) -> bool:
 
 
 def _between_rule(node: tree.Between) -> ColumnDomain | None:
-    low, high = node.low, node.high
-    if not isinstance(low, tree.Literal) or not isinstance(high, tree.Literal):
+    low, high = _constant(node.low), _constant(node.high)
+    if low is None or high is None:
         return None
     if low.value is None or high.value is None:
         column = _column(node.value)
@@ -271,9 +292,10 @@ def _between_rule(node: tree.Between) -> ColumnDomain | None:
 def _in_list(node: tree.InList) -> ColumnDomain | None:
     found: list[ColumnDomain] = []
     for item in node.items:
-        if not isinstance(item, tree.Literal):
+        constant = _constant(item)
+        if constant is None:
             return None
-        one = _compared(node.value, "=", item.value)
+        one = _compared(node.value, "=", constant.value)
         if one is None:
             return None
         found.append(one)
@@ -309,14 +331,15 @@ def _not(node: tree.Not) -> ColumnDomain | None:
 
 def _identical(node: tree.Call) -> ColumnDomain | None:
     left, right = node.arguments
-    if isinstance(left, tree.Literal):
+    if _constant(left) is not None:
         left, right = right, left
-    if not isinstance(right, tree.Literal):
+    constant = _constant(right)
+    if constant is None:
         return None
-    if right.value is None:
+    if constant.value is None:
         column = _column(left)
         return None if column is None else (column, Domain(column.type, (), allows_null=True))
-    return _compared(left, "=", right.value)
+    return _compared(left, "=", constant.value)
 
 
 def _flag(node: tree.ColumnReference) -> ColumnDomain | None:

@@ -301,16 +301,15 @@ class ExpressionParser(CallParser):
         return syntax.RowConstructor(start, items)
 
     def _at_lambda(self) -> bool:
+        if self.peek().key == ")":
+            return True
         distance = 1
-        if self.peek(1).key != ")":
-            while True:
-                if not self.at_identifier(distance):
-                    return False
-                distance += 1
-                if self.peek(distance).key != ",":
-                    break
-                distance += 1
-        return self.peek(distance).key == ")" and self.peek(distance + 1).key == "->"
+        while self.at_identifier(distance):
+            distance += 1
+            if self.peek(distance).key != ",":
+                return self.peek(distance).key == ")" and self.peek(distance + 1).key == "->"
+            distance += 1
+        return False
 
     def _lambda(self, start: Position) -> Expression:
         parameters: tuple[syntax.Identifier, ...] = ()

@@ -14,6 +14,7 @@ from querysvc.sql.lexer import Kind, Token, tokenize
 from querysvc.sql.query_parser import QueryParser
 from querysvc.sql.query_syntax import Query
 from querysvc.sql.syntax import Expression
+from querysvc.sql.token_stream import deep_recursion
 
 QUERY: Final = "QUERY"
 """The kind of SELECT, WITH, VALUES, TABLE and parenthesized queries."""
@@ -75,12 +76,14 @@ class _Parser(QueryParser):
         return self._parameters
 
     def whole_query(self) -> Query:
-        query = self.query()
+        with deep_recursion():
+            query = self.query()
         self._end()
         return query
 
     def whole_expression(self) -> Expression:
-        value = self.expression()
+        with deep_recursion():
+            value = self.expression()
         self._end()
         return value
 

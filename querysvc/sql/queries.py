@@ -11,11 +11,12 @@ from querysvc.sql import syntax
 from querysvc.sql.context import AnalysisContext, ExpressionAnalyser
 from querysvc.sql.expressions.coercion import coerce
 from querysvc.sql.ordering import row_count, sort_items
+from querysvc.sql.recursion import recursive_union, references
 from querysvc.sql.relations import RelationAnalyser
 from querysvc.sql.scope import NamedQuery, Scope, ScopeField, fail
 from querysvc.sql.selects import SelectAnalyser
 from querysvc.sql.sources import coerce_query, named_fields
-from querysvc.sql.walk import check_scalar, everything_in
+from querysvc.sql.walk import check_scalar
 from querysvc.types.algebra import Row, RowField, TrinoType
 from querysvc.types.coercion import can_coerce, common_super_type
 
@@ -63,7 +64,7 @@ class QueryAnalyser:
             if node.is_recursive and item.columns is None:
                 message = "missing column aliases in recursive WITH query"
                 raise fail(ErrorCode.MISSING_COLUMN_ALIASES, item, message)
-            is_recursive = node.is_recursive and _references(item.query, name)
+            is_recursive = node.is_recursive and bool(references(item.query, name))
             cte = self._recursive(item, scope) if is_recursive else self._plain(item, scope)
             ctes.append(cte)
             named[name] = NamedQuery(cte.id, _cte_fields(item, cte.query))
@@ -75,18 +76,10 @@ class QueryAnalyser:
     def _recursive(self, item: qs.WithQuery, scope: Scope) -> tree.Cte:
         """Base UNION step: the step sees the query with the base's types."""
         name = item.name.name.lower()
-        query, body = item.query, item.query.body
-        is_union = isinstance(body, qs.SetOperation) and body.operator == "UNION"
-        if not is_union or query.with_ or query.order_by or query.limit or query.offset:
+        body = recursive_union(item)
+        if body is None:
             named = {name: NamedQuery(-1, (), is_open=True)}
             return self._plain(item, Scope(parent=scope, named_queries=named))
-        assert isinstance(body, qs.SetOperation)  # is_union
-        if _references(body.left, name):
-            message = "WITH table name is referenced in the base relation of recursion"
-            raise fail(ErrorCode.INVALID_RECURSIVE_REFERENCE, _first(body.left, name), message)
-        if len(_all_references(body.right, name)) > 1:
-            message = "multiple recursive references in the step relation of recursion"
-            raise fail(ErrorCode.INVALID_RECURSIVE_REFERENCE, _first(body.right, name), message)
         base = self._operand(body.left, scope)
         identity = self.context.next_relation()
         fields = _cte_fields(item, base)
@@ -281,21 +274,3 @@ def _cte_fields(item: qs.WithQuery, query: tree.Query) -> tuple[tree.Field, ...]
         )
         raise fail(ErrorCode.MISMATCHED_COLUMN_ALIASES, item.columns[0], message)
     return named_fields(query.output, tuple(column.name for column in item.columns))
-
-
-def _all_references(node: syntax.Node, name: str) -> list[qs.Table]:
-    return [
-        found
-        for found in everything_in(node)
-        if isinstance(found, qs.Table)
-        and len(found.name) == 1
-        and found.name[0].name.lower() == name
-    ]
-
-
-def _references(node: syntax.Node, name: str) -> bool:
-    return bool(_all_references(node, name))
-
-
-def _first(node: syntax.Node, name: str) -> qs.Table:
-    return _all_references(node, name)[0]

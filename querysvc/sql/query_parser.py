@@ -7,7 +7,7 @@ from typing import Final
 from querysvc.sql import query_syntax as qs
 from querysvc.sql import syntax
 from querysvc.sql.expression_parser import ExpressionParser
-from querysvc.sql.lexer import Kind
+from querysvc.sql.lexer import Kind, Token
 from querysvc.sql.syntax import Expression, Identifier, Position
 from querysvc.sql.token_stream import CHAIN_MAX
 
@@ -23,7 +23,15 @@ _JOIN_KINDS: Final = ("INNER", "LEFT", "RIGHT", "FULL")
 
 
 class QueryParser(ExpressionParser):
-    """Reads whole queries."""
+    """Reads whole queries.
+
+    Bodies are remembered by where they start: what turns out to be an expression around a query in
+    parentheses is read again, and its query must not be, at every level.
+    """
+
+    def __init__(self, sql: str, tokens: list[Token]) -> None:
+        super().__init__(sql, tokens)
+        self._bodies: dict[int, tuple[qs.QueryBody, int, int]] = {}
 
     def query(self) -> qs.Query:
         """query: with? queryNoWith."""
@@ -57,21 +65,27 @@ class QueryParser(ExpressionParser):
         body = self._union()
         order_by = self.sort_items() if self.take("ORDER", "BY") else ()
         offset = None
-        if self.take("OFFSET"):
-            offset = self._row_count()
+        if self.at("OFFSET"):
+            offset = self._clause_count()
             self.take_any("ROW", "ROWS")
         limit: qs.RowCount | None
         if self.at("FETCH"):
             limit, with_ties = self._fetch()
             return qs.Query(start, body, with_, order_by, offset, limit, True, with_ties)
-        limit = self._limit() if self.take("LIMIT") else None
+        limit = self._limit() if self.at("LIMIT") else None
         return qs.Query(start, body, with_, order_by, offset, limit)
 
     def _limit(self) -> qs.RowCount:
         start = self.position
-        if self.take("ALL"):
+        if self.take("LIMIT", "ALL"):
             return qs.RowCount(start, None)
-        return self._row_count()
+        return self._clause_count()
+
+    def _clause_count(self) -> qs.RowCount:
+        """The clause's word and its count; the position is the word's."""
+        start = self.position
+        self.advance()
+        return qs.RowCount(start, self._row_count().value)
 
     def _row_count(self) -> qs.RowCount:
         start = self.position
@@ -123,18 +137,29 @@ class QueryParser(ExpressionParser):
 
     def _query_primary(self) -> qs.QueryBody:
         start = self.position
-        if self.at("SELECT"):
-            return self._select()
-        if self.take("TABLE"):
-            return qs.Table(start, self.qualified_name())
-        if self.take("VALUES"):
-            return qs.Values(start, self.expressions())
         if self.take("("):
             self.enter()
             query = self._query_no_with(self.position, None)
             self.leave()
             self.expect(")")
             return qs.TableSubquery(start, query)
+        place = self.mark()
+        known = self._bodies.get(place)
+        if known is None:
+            body = self._simple_body(start)
+            self._bodies[place] = body, self.mark(), self._parameters
+            return body
+        self.rewind(known[1])
+        self._parameters = known[2]
+        return known[0]
+
+    def _simple_body(self, start: Position) -> qs.QueryBody:
+        if self.at("SELECT"):
+            return self._select()
+        if self.take("TABLE"):
+            return qs.Table(start, self.qualified_name())
+        if self.take("VALUES"):
+            return qs.Values(start, self.expressions())
         raise self.mismatch("'('", "'SELECT'", "'TABLE'", "'VALUES'")
 
     def _select(self) -> qs.QuerySpecification:

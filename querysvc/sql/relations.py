@@ -194,6 +194,9 @@ class RelationAnalyser:
                 message = "Sample percentage cannot contain column references"
                 raise fail(ErrorCode.EXPRESSION_NOT_CONSTANT, node.percentage, message)
         typed = self._queries.expressions.analyse(node.percentage, Scope())
+        if typed.type == UNKNOWN:
+            message = "Sample percentage cannot be NULL"
+            raise fail(ErrorCode.INVALID_ARGUMENTS, node.percentage, message)
         if not typed.type.is_numeric:
             message = "Sample percentage should be a numeric expression"
             raise fail(ErrorCode.TYPE_MISMATCH, node.percentage, message)

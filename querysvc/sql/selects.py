@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from querysvc import tree
-from querysvc.errors import ErrorCode
+from querysvc.errors import ErrorCode, StatementError
 from querysvc.sql import query_syntax as qs
 from querysvc.sql import syntax
 from querysvc.sql.expressions.coercion import coerce
@@ -22,6 +22,7 @@ from querysvc.sql.ordering import sort_items
 from querysvc.sql.scope import Scope, ScopeField, fail, name_parts
 from querysvc.sql.sources import relations_in
 from querysvc.sql.stars import expand
+from querysvc.sql.typed_walk import columns_in
 from querysvc.sql.walk import aggregates_in, check_scalar, check_windows, windows_in
 from querysvc.types.algebra import BOOLEAN, UNKNOWN
 
@@ -242,6 +243,16 @@ class SelectAnalyser:
             lambda column: self._queries.expressions.analyse(column, self._scope),
         )
 
+    def _grouping_in_order(self, node: syntax.Grouping, scope: Scope) -> tree.Expression:
+        for column in node.columns:
+            if isinstance(self._queries.expressions.analyse(column, scope), tree.OutputReference):
+                raise StatementError(
+                    ErrorCode.INVALID_ARGUMENTS,
+                    "Invalid reference to output of SELECT clause from grouping() expression in "
+                    "ORDER BY",
+                )
+        return self._grouping(node)
+
     def _analyse_having(self) -> tree.Expression | None:
         node = self._node.having
         if node is None:
@@ -251,10 +262,24 @@ class SelectAnalyser:
             raise fail(ErrorCode.NESTED_WINDOW, windows_in(node)[0], message)
         return self._condition(node, "HAVING clause")
 
+    def _check_correlation(self, outputs: list[Output], relations: frozenset[int]) -> None:
+        """An aggregate of nothing but outer columns would be the outer query's in other engines."""
+        nodes: list[syntax.Node] = [*(output.item for output in outputs), *self._order_by]
+        if self._node.having is not None:
+            nodes.append(self._node.having)
+        for node in nodes:
+            for aggregate in aggregates_in(node):
+                typed = self._context.type_of(aggregate)
+                columns = None if typed is None else columns_in(typed)
+                if columns and not any(column.relation in relations for column in columns):
+                    message = "Given correlated subquery is not supported"
+                    raise fail(ErrorCode.NOT_SUPPORTED, self._node, message)
+
     def _check_aggregation(self, outputs: list[Output], order_scope: Scope) -> None:
         if self._group_by is None:
             return
         relations = relations_in(self._source)
+        self._check_correlation(outputs, relations)
         check = GroupingCheck(self._context, self._keys, relations, self._scope)
         for output in outputs:
             if output.expression is not None:
@@ -281,8 +306,8 @@ class SelectAnalyser:
             ),
             parent=self._scope,
             windows=self._scope.windows,
-            grouping=self._grouping,
         )
+        scope.grouping = lambda node: self._grouping_in_order(node, scope)
         for item in self._order_by:
             check_windows(item.value)
         keys = sort_items(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, NoReturn
 
 from querysvc.errors import ErrorCode, StatementError
@@ -22,6 +25,27 @@ _IDENTIFIER_ERRORS: Final = {
         "identifiers must not start with a digit; surround the identifier with double quotes"
     ),
 }
+
+
+RECURSION_LIMIT: Final = 10_000
+"""Python frames enough for the deepest statement that NESTING_MAX and CHAIN_MAX let through."""
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Room for deep statements; STACK_OVERFLOW instead of a RecursionError should it not do.
+
+    Python's frames are on the heap: the interpreter's limit guards only against runaway recursion,
+    and it stays raised, for threads share it.
+    """
+    if sys.getrecursionlimit() < RECURSION_LIMIT:
+        sys.setrecursionlimit(RECURSION_LIMIT)
+    try:
+        yield
+    except RecursionError:
+        raise StatementError(
+            ErrorCode.STACK_OVERFLOW, "statement is too large (it nests too deep)"
+        ) from None
 
 
 class TokenStream:
