@@ -25,13 +25,14 @@ _PATH_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 
 def normalize_name(kind: EntityKind, name: str) -> str:
     """Check a name of a database, table, column … and return it in lower case."""
-    if not 1 <= len(name) <= NAME_LENGTH_MAX:
+    lowered = name.lower()
+    if not 1 <= max(len(name), len(lowered)) <= NAME_LENGTH_MAX:
         raise InvalidInputError(
             f"{kind} name must have 1 to {NAME_LENGTH_MAX} characters, but has {len(name)}"
         )
     if _FORBIDDEN_IN_NAMES.search(name):
         raise InvalidInputError(f"{kind} name {name!r} holds a character that is not allowed")
-    return name.lower()
+    return lowered
 
 
 def check_partition_values(values: Sequence[str], keys_count: int) -> tuple[str, ...]:

@@ -138,3 +138,9 @@ def test_no_pattern_takes_exponential_time() -> None:
 def test_patterns_agree_with_pythons_expressions(parts: list[str], name: str) -> None:
     pattern = "".join(parts)
     assert compile_name_pattern(pattern)(name) is (re.fullmatch(pattern, name) is not None)
+
+
+def test_a_name_that_grows_in_lower_case_keeps_to_the_limit() -> None:
+    assert len("İ".lower()) == 2
+    with pytest.raises(InvalidInputError):
+        normalize_name(EntityKind.TABLE, "İ" * 200)
