@@ -31,7 +31,7 @@ def aggregate(
     analyser: Analyser, node: syntax.FunctionCall, scope: Scope, name: str
 ) -> tree.Expression:
     """An aggregate call without OVER."""
-    filter_ = _filter(analyser, node, scope)
+    filter_ = filter_of(analyser, node, scope)
     resolution, arguments = resolve_call(analyser, node, scope, name)
     order_by = _order_by(analyser, node, scope)
     _check_distinct(analyser, node, arguments)
@@ -57,7 +57,7 @@ def windowed(
     assert node.window is not None
     specification = scope.window(node.window)
     window = windows.window(analyser, specification, scope)
-    _filter(analyser, node, scope)
+    filter_of(analyser, node, scope)
     resolution, arguments = resolve_call(analyser, node, scope, name)
     if kind is FunctionKind.SCALAR:
         raise fail(ErrorCode.FUNCTION_NOT_WINDOW, node, f"Not a window function: {name}")
@@ -121,18 +121,21 @@ def _check_clauses(
     node: syntax.FunctionCall, window: syntax.WindowSpecification, name: str
 ) -> None:
     """What Trino refuses by the function's name."""
-    if node.null_treatment is not None and name not in _NULL_TREATMENT:
-        message = f"Cannot specify null treatment clause for {name} function"
-        raise fail(ErrorCode.NULL_TREATMENT_NOT_ALLOWED, node, message)
     if name in _OFFSET and not window.order_by:
         message = f"{name} function requires an ORDER BY window clause"
         raise fail(ErrorCode.MISSING_ORDER_BY, window, message)
     if name in _OFFSET | _RANKING and window.frame is not None:
         message = f"Cannot specify window frame for {name} function"
         raise fail(ErrorCode.INVALID_WINDOW_FRAME, window.frame, message)
+    if node.null_treatment is not None and name not in _NULL_TREATMENT:
+        message = f"Cannot specify null treatment clause for {name} function"
+        raise fail(ErrorCode.NULL_TREATMENT_NOT_ALLOWED, node, message)
 
 
-def _filter(analyser: Analyser, node: syntax.FunctionCall, scope: Scope) -> tree.Expression | None:
+def filter_of(
+    analyser: Analyser, node: syntax.FunctionCall, scope: Scope
+) -> tree.Expression | None:
+    """The condition of the FILTER clause."""
     if node.filter is None:
         return None
     condition = analyser.analyse(node.filter, scope)
@@ -181,7 +184,7 @@ def listagg(analyser: Analyser, node: syntax.FunctionCall, scope: Scope) -> tree
         text = printed(node.arguments[0])
         message = f"Expected expression of varchar, but '{text}' has {value.type} type"
         raise mismatch(node, message)
-    filter_ = _filter(analyser, node, scope)
+    filter_ = filter_of(analyser, node, scope)
     order_by = _order_by(analyser, node, scope)
     _check_distinct(analyser, node, (value, separator))
     if node.window is not None:

@@ -40,8 +40,13 @@ def call(analyser: Analyser, node: syntax.FunctionCall, scope: Scope) -> tree.Ex
         return aggregates.windowed(analyser, node, scope, name, kind)
     if kind is FunctionKind.AGGREGATE:
         return aggregates.aggregate(analyser, node, scope, name)
-    _refuse_aggregate_clauses(node)
+    # The order of the checks is Trino's, for a call may fail several.
+    if node.is_distinct:
+        message = "DISTINCT is not supported for non-aggregation functions"
+        raise fail(ErrorCode.FUNCTION_NOT_AGGREGATE, node, message)
+    aggregates.filter_of(analyser, node, scope)
     resolution, arguments = resolve_call(analyser, node, scope, name)
+    _refuse_aggregate_clauses(node)
     if kind is FunctionKind.WINDOW:
         message = f"Window function system.builtin.{name} requires an OVER clause"
         raise fail(ErrorCode.MISSING_OVER, node, message)
@@ -58,7 +63,6 @@ def function_name(node: syntax.FunctionCall) -> str:
 
 def _refuse_aggregate_clauses(node: syntax.FunctionCall) -> None:
     clauses = {
-        "DISTINCT is not supported for non-aggregation functions": node.is_distinct,
         "ORDER BY is only valid for aggregation functions": bool(node.order_by),
         "Filter is only valid for aggregation functions": node.filter is not None,
     }
