@@ -1,0 +1,173 @@
+"""Catalogs, schemas, tables and columns, as far as a query on virtual tables asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from querysvc.errors import QueryServiceError
+from querysvc.plan import Domain
+from querysvc.service.catalog_errors import catalog_errors
+from querysvc.service.system_metadata import INFORMATION_SCHEMA, SYSTEM, system_schemas
+from querysvc.sql.metadata import MetadataReader, TableInfo, ViewInfo
+from querysvc.types.algebra import TrinoType
+from querysvc_catalog.errors import EntityNotFoundError
+from querysvc_catalog.model import DatabaseName, DataCatalog, Table, TableName
+from querysvc_catalog.service import CatalogService
+
+_VIEW: Final = "VIRTUAL_VIEW"
+_LOOKUPS_MAX: Final = 20
+"""So many tables are looked up by name; above it the schema is listed."""
+
+Names = frozenset[str] | None
+"""Names that are asked for; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a query asks for by name."""
+
+    catalogs: Names = None
+    schemas: Names = None
+    tables: Names = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableEntry:
+    """A table or view of some catalog; `table` is None for a virtual one."""
+
+    name: tuple[str, str, str]
+    table: Table | None = None
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is a view."""
+        return self.table is not None and self.table.table_type == _VIEW
+
+    @property
+    def comment(self) -> str | None:
+        """The table's comment."""
+        return None if self.table is None else self.table.description
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnEntry:
+    """A visible column."""
+
+    name: str
+    type: TrinoType
+    comment: str | None = None
+    is_partition_key: bool = False
+
+
+class Listing:
+    """Lists what the catalog holds, and the virtual tables beside."""
+
+    def __init__(self, catalog: CatalogService, metadata: MetadataReader) -> None:
+        self._catalog = catalog
+        self._metadata = metadata
+
+    def catalogs(self, wanted: Wanted) -> list[str]:
+        """Catalogs by name."""
+        names = {catalog.name for catalog in self._catalogs()} | {SYSTEM}
+        return _chosen(names, wanted.catalogs)
+
+    def schemas(self, wanted: Wanted) -> Iterator[tuple[str, str]]:
+        """(catalog, schema), by name."""
+        for catalog in self.catalogs(wanted):
+            if catalog == SYSTEM:
+                names = set(system_schemas())
+            else:
+                with catalog_errors():
+                    names = {database.name for database in self._catalog.iter_databases(catalog)}
+                names.add(INFORMATION_SCHEMA)
+            for schema in _chosen(names, wanted.schemas):
+                yield catalog, schema
+
+    def tables(self, wanted: Wanted) -> Iterator[TableEntry]:
+        """Tables and views, by name."""
+        for catalog, schema in self.schemas(wanted):
+            if catalog == SYSTEM or schema == INFORMATION_SCHEMA:
+                for name in _chosen(system_schemas()[schema], wanted.tables):
+                    yield TableEntry((catalog, schema, name))
+            else:
+                for table in self._tables(DatabaseName(catalog, schema), wanted.tables):
+                    yield TableEntry((catalog, schema, table.name), table)
+
+    def columns(self, entry: TableEntry) -> Iterator[ColumnEntry]:
+        """The visible columns of a table or view; none when it cannot be read."""
+        try:
+            relation = self._metadata.relation(*entry.name)
+        except QueryServiceError:
+            return  # one table with a wrong definition must not hide the others
+        comments = _comments(entry.table)
+        if isinstance(relation, ViewInfo):
+            for column in relation.columns:
+                yield ColumnEntry(column.name, column.type, comments.get(column.name))
+        elif isinstance(relation, TableInfo):
+            for field in relation.columns:
+                if not field.is_hidden:
+                    comment = comments.get(field.name)
+                    yield ColumnEntry(field.name, field.type, comment, field.is_partition_key)
+
+    def view_definition(self, entry: TableEntry) -> str | None:
+        """A view's SQL."""
+        if not entry.is_view:
+            return None
+        try:
+            relation = self._metadata.relation(*entry.name)
+        except QueryServiceError:
+            return None
+        return relation.sql if isinstance(relation, ViewInfo) else None
+
+    def _catalogs(self) -> Iterator[DataCatalog]:
+        token = None
+        while True:
+            page = self._catalog.list_data_catalogs(token=token)
+            yield from page.items
+            token = page.next_token
+            if token is None:
+                return
+
+    def _tables(self, database: DatabaseName, names: Names) -> Iterator[Table]:
+        with catalog_errors():
+            if names is None or len(names) > _LOOKUPS_MAX:
+                try:
+                    found = list(self._catalog.iter_tables(database))
+                except EntityNotFoundError:
+                    return  # it was dropped meanwhile
+                yield from sorted(
+                    (t for t in found if names is None or t.name in names), key=lambda t: t.name
+                )
+                return
+            for name in sorted(names):
+                full = TableName(database.catalog_name, database.name, name)
+                table = self._catalog.find_table(full)
+                if table is not None and table.name == name:
+                    yield table
+
+
+def wanted_names(domain: Domain | None) -> Names:
+    """The single texts that a domain admits; None when it admits others too."""
+    if domain is None:
+        return None
+    names = set()
+    for item in domain.ranges:
+        is_point = item.low is not None and item.low == item.high
+        if not (is_point and item.low_inclusive and item.high_inclusive):
+            return None
+        names.add(str(item.low))
+    return frozenset(names)
+
+
+def _chosen(names: Iterable[str], wanted: Names) -> list[str]:
+    return sorted(name for name in names if wanted is None or name in wanted)
+
+
+def _comments(table: Table | None) -> dict[str, str | None]:
+    if table is None:
+        return {}
+    descriptor = table.storage_descriptor
+    columns = (*(descriptor.columns if descriptor else ()), *table.partition_keys)
+    return {column.name.lower(): column.comment for column in columns}
