@@ -8,7 +8,7 @@ from querysvc import tree
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import ResultColumn, Session
 from querysvc.plan import AnalysedStatement, TableReference
-from querysvc.sql.constraints import table_constraints
+from querysvc.sql.constraints import TableConstraint, statement_needs
 from querysvc.sql.context import AnalysisContext
 from querysvc.sql.expressions.analyser import Analyser
 from querysvc.sql.metadata import MetadataReader
@@ -48,14 +48,33 @@ def analyse_query(
 ) -> AnalysedStatement:
     """Check and type a parsed query, such as that of a CREATE TABLE AS."""
     context = AnalysisContext(session, metadata, tuple(map(parse_expression, parameters)))
+    with deep_recursion():
+        return _analysed(query, context)
+
+
+def _analysed(query: Query, context: AnalysisContext) -> AnalysedStatement:
     queries = QueryAnalyser(context, Analyser(context))
     context.analyse_query = queries.analyse
-    with deep_recursion():
-        return _statement(context, queries.analyse(query, Scope()))
+    typed = queries.analyse(query, Scope())
+    needs = statement_needs(typed, [use.info.columns for use in context.tables])
+    if not needs.unused_ctes:
+        return _statement(context, typed, needs.tables)
+    # Checked they are now; without them, their tables are neither listed nor guarded nor read.
+    unused = frozenset(id(context.with_queries[cte]) for cte in needs.unused_ctes)
+    again = AnalysisContext(
+        context.session,
+        context.metadata,
+        context.parameters,
+        views=context.views,
+        relations=context.relations,
+        skipped=context.skipped | unused,
+    )
+    return _analysed(query, again)
 
 
-def _statement(context: AnalysisContext, query: tree.Query) -> AnalysedStatement:
-    constraints = table_constraints(query, [use.info.columns for use in context.tables])
+def _statement(
+    context: AnalysisContext, query: tree.Query, constraints: tuple[TableConstraint, ...]
+) -> AnalysedStatement:
     tables = tuple(
         TableReference(
             use.catalog,

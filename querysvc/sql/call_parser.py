@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from querysvc.errors import StatementError
 from querysvc.sql import syntax
 from querysvc.sql.json_parser import JsonParser
 from querysvc.sql.lexer import Kind, Token
@@ -36,8 +35,6 @@ _Form = Callable[["CallParser"], Expression]
 class CallParser(JsonParser):
     """Reads calls and special forms; each form is found by its first word."""
 
-    syntax_errors = StatementError
-
     def __init__(self, sql: str, tokens: list[Token]) -> None:
         super().__init__(sql, tokens)
         self._parameters = 0
@@ -65,11 +62,8 @@ class CallParser(JsonParser):
         if key == "ARRAY" and self.peek().key == "[":
             return self._array()
         if key in _IDENTITIES:
-            return syntax.CurrentIdentity(self.position, self._reserved().key)
+            return syntax.CurrentIdentity(self.position, self.advance().key)
         return None
-
-    def _reserved(self) -> Token:
-        return self.advance()
 
     # Forms.
 

@@ -32,19 +32,26 @@ class TableConstraint:
     partition_predicate: Expression | None
 
 
-def table_constraints(
-    query: tree.Query, tables: Sequence[tuple[TableColumn, ...]]
-) -> list[TableConstraint]:
-    """The constraint of each table, by index."""
+@dataclass(frozen=True, slots=True)
+class StatementNeeds:
+    """The constraint of each table, by index, and the CTEs that nothing refers to."""
+
+    tables: tuple[TableConstraint, ...]
+    unused_ctes: frozenset[int]
+
+
+def statement_needs(query: tree.Query, tables: Sequence[tuple[TableColumn, ...]]) -> StatementNeeds:
+    """What the statement needs of tables that have these columns."""
     needs = _Needs()
     needs.query(query, set(range(len(query.output))), ())
     scans: list[list[_Scan]] = [[] for _ in tables]
     for scan in needs.scans:
         scans[scan.scan.table].append(scan)
-    return [
+    constraints = tuple(
         _constraint(found, columns, needs.fields)
         for found, columns in zip(scans, tables, strict=True)
-    ]
+    )
+    return StatementNeeds(constraints, frozenset(needs.unused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class _Needs:
     scans: list[_Scan] = field(default_factory=list)
     filters: dict[int, list[_Filters]] = field(default_factory=dict)
     """What each reference to a CTE wants of it, by the CTE's id, over relation -1."""
+    unused: set[int] = field(default_factory=set)
 
     def query(self, query: tree.Query, outputs: set[int], filters: _Filters) -> None:
         """A query of which some outputs are read; filters speak of its outputs (relation -1)."""
@@ -87,6 +95,9 @@ class _Needs:
             self._cte(cte)
 
     def _cte(self, cte: tree.Cte) -> None:
+        if cte.id not in self.filters:
+            self.unused.add(cte.id)
+            return
         wanted = self.fields.get(cte.id, set())
         filters: _Filters = ()
         if cte.is_recursive:

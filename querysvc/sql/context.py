@@ -14,8 +14,8 @@ from typing import Protocol
 from querysvc import tree
 from querysvc.model import Session
 from querysvc.sql import syntax
-from querysvc.sql.metadata import MetadataReader, TableInfo
-from querysvc.sql.query_syntax import Query
+from querysvc.sql.metadata import MetadataReader, TableInfo, ViewInfo
+from querysvc.sql.query_syntax import Query, WithQuery
 from querysvc.sql.scope import Scope
 
 
@@ -55,9 +55,16 @@ class AnalysisContext:
     is_deterministic: bool = True
     warnings: list[str] = field(default_factory=list)
     typed: dict[int, tree.Expression] = field(default_factory=dict)
-    """By id() of the syntax node; `keep` holds the trees of views, so that no id comes twice."""
+    """By id() of the syntax node; the statement's tree outlives the analysis."""
     tables: list[TableUse] = field(default_factory=list)
-    keep: list[Query] = field(default_factory=list)
+    views: dict[str, Query] = field(default_factory=dict)
+    """The trees of views by their text; held, so that no id of a node comes twice."""
+    relations: dict[tuple[str, str, str], TableInfo | ViewInfo | None] = field(default_factory=dict)
+    """What the catalog answered, so that it is asked once and one statement sees one state."""
+    with_queries: dict[int, WithQuery] = field(default_factory=dict)
+    """The WITH clauses' queries by CTE id."""
+    skipped: frozenset[int] = frozenset()
+    """The id() of WITH clauses' queries that were checked before and that nothing refers to."""
     _relations: count[int] = field(default_factory=count)
     _lambdas: count[int] = field(default_factory=count)
 
@@ -77,6 +84,13 @@ class AnalysisContext:
                 return index
         self.tables.append(TableUse(catalog, database, info))
         return len(self.tables) - 1
+
+    def relation(self, catalog: str, database: str, name: str) -> TableInfo | ViewInfo | None:
+        """The catalog's table or view of that name."""
+        key = (catalog, database, name)
+        if key not in self.relations:
+            self.relations[key] = self.metadata.relation(*key)
+        return self.relations[key]
 
     def record(self, node: syntax.Expression, typed: tree.Expression) -> tree.Expression:
         """Remember the typed form of a node (before any coercion by what is around it)."""

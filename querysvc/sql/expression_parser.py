@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from querysvc.errors import StatementError
 from querysvc.sql import syntax
 from querysvc.sql.call_parser import CallParser
 from querysvc.sql.lexer import Kind, Token
@@ -338,7 +339,7 @@ class ExpressionParser(CallParser):
         place, depth, parameters = self.mark(), self._depth, self._parameters
         try:
             return self.parenthesized_query()
-        except self.syntax_errors:
+        except StatementError:
             self.rewind(place)
             self._depth, self._parameters = depth, parameters
             return None

@@ -66,7 +66,13 @@ def parse_query(sql: str) -> Query:
 
 def parse_expression(sql: str) -> Expression:
     """Parse a text that must be one expression, such as an execution parameter."""
-    return _Parser(sql, tokenize(sql)).whole_expression()
+    parser = _Parser(sql, tokenize(sql))
+    expression = parser.whole_expression()
+    if parser.parameters:
+        raise StatementError(
+            ErrorCode.INVALID_PARAMETER_USAGE, f"a parameter's value cannot hold parameters: {sql}"
+        )
+    return expression
 
 
 class _Parser(QueryParser):

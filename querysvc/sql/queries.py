@@ -56,6 +56,8 @@ class QueryAnalyser:
         named: dict[str, NamedQuery] = {}
         scope = Scope(parent=outer, named_queries=named)
         for item in node.queries:
+            if id(item) in self.context.skipped:
+                continue
             name = item.name.name.lower()
             if name in named:
                 message = f"WITH query name '{name}' specified more than once"
@@ -67,6 +69,7 @@ class QueryAnalyser:
             is_recursive = node.is_recursive and bool(references(item.query, name))
             cte = self._recursive(item, scope) if is_recursive else self._plain(item, scope)
             ctes.append(cte)
+            self.context.with_queries[cte.id] = item
             named[name] = NamedQuery(cte.id, _cte_fields(item, cte.query))
         return tuple(ctes), scope
 

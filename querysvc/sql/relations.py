@@ -53,7 +53,7 @@ class RelationAnalyser:
                 ErrorCode.NOT_SUPPORTED, node, "This connector does not support versioned tables"
             )
         catalog, database, name = self._full_name(node)
-        found = self._context.metadata.relation(catalog, database, name)
+        found = self._context.relation(catalog, database, name)
         if found is None:
             raise self._missing(node, catalog, database, name)
         parts = tuple(part.name.lower() for part in node.name)
@@ -117,8 +117,9 @@ class RelationAnalyser:
             raise fail(ErrorCode.VIEW_IS_RECURSIVE, node, "View is recursive")
         self._views.append(place)
         try:
-            parsed = parse_query(view.sql)
-            self._context.keep.append(parsed)
+            parsed = self._context.views.get(view.sql)
+            if parsed is None:
+                parsed = self._context.views[view.sql] = parse_query(view.sql)
             query = self._queries.analyse_view(
                 parsed, (view.catalog or place[0], view.database or place[1])
             )

@@ -10,7 +10,7 @@ from querysvc import tree
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import ResultColumn
 from querysvc.sql.lexer import STATEMENT_BYTES_MAX
-from querysvc.sql.metadata import MemoryMetadata, ViewInfo
+from querysvc.sql.metadata import MemoryMetadata, TableInfo, ViewInfo
 from querysvc.sql.parser import QUERY, parse
 from querysvc.types.algebra import BIGINT, INTEGER, VARCHAR
 from tests.support.queries import analysed, columns, tpch
@@ -93,6 +93,10 @@ def test_wrong_number_of_parameters_is_an_error(given: tuple[str, ...]) -> None:
     assert _error("SELECT ?", None, *given).code is ErrorCode.INVALID_PARAMETER_USAGE
 
 
+def test_parameter_must_not_stand_for_a_parameter() -> None:
+    assert _error("SELECT ?", None, "?").code is ErrorCode.INVALID_PARAMETER_USAGE
+
+
 def test_parameter_in_a_query_that_is_read_twice_keeps_its_number() -> None:
     result = analysed("SELECT ((SELECT ?) + 1), ?", tpch(), "1", "'x'")
     assert [str(column.type) for column in result.columns] == ["integer", "varchar(1)"]
@@ -134,6 +138,39 @@ def test_set_operation_casts_each_side_and_keeps_a_limit_below_the_cast() -> Non
     assert isinstance(left.body, tree.Select)
     assert isinstance(left.body.source, tree.Subquery)
     assert left.body.source.query.limit == 1
+
+
+def test_unused_cte_is_checked_and_not_read() -> None:
+    sql = "WITH a AS (SELECT * FROM nation), b AS (SELECT * FROM a) SELECT name FROM region"
+    result = analysed(sql, tpch())
+    assert [table.table.name for table in result.tables] == ["region"]
+    assert result.query.ctes == ()
+    assert _error("WITH a AS (SELECT nope FROM nation) SELECT 1").code is ErrorCode.COLUMN_NOT_FOUND
+
+
+def test_unused_cte_of_a_view_is_not_read() -> None:
+    metadata = _with_view(
+        "WITH a AS (SELECT * FROM nation) SELECT regionkey FROM region", ResultColumn("k", BIGINT)
+    )
+    result = analysed("SELECT k FROM v", metadata)
+    assert [table.table.name for table in result.tables] == ["region"]
+
+
+class _CountingMetadata(MemoryMetadata):
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def relation(self, catalog: str, database: str, name: str) -> TableInfo | ViewInfo | None:
+        self.asked.append(name)
+        return super().relation(catalog, database, name)
+
+
+def test_catalog_is_asked_once_for_each_table() -> None:
+    metadata = _CountingMetadata()
+    metadata.add_table("tiny", "t", columns("a integer"))
+    analysed("WITH u AS (SELECT * FROM t) SELECT 1 FROM t x, t y, TINY.T", metadata)
+    assert metadata.asked == ["t"]
 
 
 def test_recursive_query_refers_to_its_own_id() -> None:
