@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Final
 
 from querysvc import tree
@@ -26,11 +26,13 @@ from querysvc.state.values import HistoryFilter
 from querysvc.types import algebra
 from querysvc.types.algebra import BOOLEAN, TrinoType
 
-ROWS_MAX: Final = 50_000
+ROWS_MAX: Final = 20_000
 """More rows than this are not put into one query: it must ask for fewer schemas or tables."""
 HISTORY_MAX: Final = 1000
 """How many queries system.runtime.queries tells, the newest."""
 TRINO_VERSION: Final = "476"
+_FIRST_ID: Final = 1_000_000
+"""Relations that are put into a query have ids from here on; the analyser counts from 0."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PICOSECONDS: Final = 10**12
 
@@ -225,6 +227,7 @@ class _Inliner:
         self._statement = statement
         self._rows: dict[int, tuple[Row, ...]] = {}
         self._kept: dict[int, int] = {}
+        self._ids = count(_FIRST_ID)
         for index, reference in enumerate(statement.tables):
             if is_virtual(reference):
                 self._rows[index] = _bounded(reference, tables.rows(reference, query_id))
@@ -255,14 +258,32 @@ class _Inliner:
         kept = self._kept.get(scan.table)
         if kept is not None:
             return scan if kept == scan.table else dataclasses.replace(scan, table=kept)
-        types = [field.type for field in scan.fields]
-        rows = tuple(
-            tuple(_literal(type_, row[c]) for type_, c in zip(types, scan.columns, strict=True))
-            for row in self._rows[scan.table]
-        )
-        if rows and types:
-            return tree.Values(id=scan.id, fields=scan.fields, rows=rows)
-        return _counted(scan, len(rows))
+        rows = self._rows[scan.table]
+        if not rows or not scan.fields:
+            return _counted(scan, len(rows))
+        return _constants(scan, rows, next(self._ids))
+
+
+def _constants(scan: tree.Scan, rows: tuple[Row, ...], inner: int) -> tree.Subquery:
+    """The rows as constants; a column with one value is written once, not in every row."""
+    varying = [
+        index
+        for index, column in enumerate(scan.columns)
+        if any(row[column] != rows[0][column] for row in rows)
+    ] or [0]
+    fields = tuple(scan.fields[index] for index in varying)
+    values = tuple(
+        tuple(_literal(scan.fields[i].type, row[scan.columns[i]]) for i in varying) for row in rows
+    )
+    source = tree.Values(id=inner, fields=fields, rows=values)
+    items = tuple(
+        tree.ColumnReference(type=field.type, relation=inner, field=varying.index(index))
+        if index in varying
+        else _literal(field.type, rows[0][scan.columns[index]])
+        for index, field in enumerate(scan.fields)
+    )
+    query = tree.Query(output=scan.fields, body=tree.Select(items=items, source=source))
+    return tree.Subquery(id=scan.id, fields=scan.fields, query=query)
 
 
 def _counted(scan: tree.Scan, count: int) -> tree.Subquery:

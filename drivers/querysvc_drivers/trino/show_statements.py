@@ -137,8 +137,8 @@ class ShowStatements:
                 ErrorCode.TABLE_NOT_FOUND, f"Table '{catalog}.{schema}.{table}' does not exist"
             )
         return (
-            'SELECT column_name AS "Column", data_type AS "Type", extra_info AS "Extra",'  # noqa: S608
-            ' comment AS "Comment"'
+            'SELECT column_name AS "Column", data_type AS "Type",'  # noqa: S608
+            " coalesce(extra_info, '') AS \"Extra\", coalesce(comment, '') AS \"Comment\""
             f" FROM {delimited(catalog)}.information_schema.columns"
             f" WHERE table_schema = {_literal(schema)} AND table_name = {_literal(table)}"
             f"{_and(like, 'column_name')} ORDER BY ordinal_position"
