@@ -23,20 +23,16 @@ from querysvc.results.metadata import encode_metadata
 class ObjectWriter(Protocol):
     """Writes whole objects; an object is visible entirely or not at all."""
 
-    def put_file(
-        self, address: str, source: Path, content_type: str, configuration: ResultConfiguration
-    ) -> None:
+    def put_file(self, address: str, path: Path, options: ResultConfiguration) -> None:
         """Write a local file to `s3://bucket/key`."""
         ...
 
-    def put_bytes(
-        self, address: str, data: bytes, content_type: str, configuration: ResultConfiguration
-    ) -> None:
+    def put_bytes(self, address: str, data: bytes, options: ResultConfiguration) -> None:
         """Write bytes to `s3://bucket/key`."""
         ...
 
-    def delete(self, address: str, configuration: ResultConfiguration) -> None:
-        """Delete an object, if it is there."""
+    def delete(self, addresses: Sequence[str]) -> None:
+        """Delete objects; those that do not exist are no error."""
         ...
 
 
@@ -80,21 +76,18 @@ class Publisher:
                 manifest = f"{base}-manifest.csv"
                 lines = "".join(f"{address}\n" for address in publication.written_objects)
                 self._put(manifest, lines.encode(), publication, written)
-            self._writer.put_file(
-                output, publication.text, "application/octet-stream", publication.configuration
-            )
+            self._writer.put_file(output, publication.text, publication.configuration)
         except BaseException:
-            for address in written:
-                self._take_back(address, publication.configuration)
+            self._take_back(written)
             raise
         return Published(output, manifest)
 
     def _put(self, address: str, data: bytes, publication: Publication, written: list[str]) -> None:
-        self._writer.put_bytes(address, data, "application/octet-stream", publication.configuration)
+        self._writer.put_bytes(address, data, publication.configuration)
         written.append(address)
 
-    def _take_back(self, address: str, configuration: ResultConfiguration) -> None:
+    def _take_back(self, addresses: Sequence[str]) -> None:
         try:
-            self._writer.delete(address, configuration)
+            self._writer.delete(addresses)
         except QueryServiceError:
             return  # the failure that made us take it back is the one to tell

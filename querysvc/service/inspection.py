@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -78,7 +79,7 @@ class Inspector:
                 ErrorCode.NOT_SUPPORTED, "Only queries can be estimated, not DDL or utility."
             )
         request = PlanRequest(
-            query_id="estimate",
+            query_id=f"estimate-{uuid.uuid4()}",
             statement=statement,
             session=self._session(submission, principal),
             guard=work_group.guard,

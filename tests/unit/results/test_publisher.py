@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,20 +21,17 @@ class Objects:
         self.held: dict[str, bytes] = {}
         self.failing = failing
 
-    def put_file(
-        self, address: str, source: Path, content_type: str, configuration: ResultConfiguration
-    ) -> None:
-        self.put_bytes(address, source.read_bytes(), content_type, configuration)
+    def put_file(self, address: str, path: Path, options: ResultConfiguration) -> None:
+        self.put_bytes(address, path.read_bytes(), options)
 
-    def put_bytes(
-        self, address: str, data: bytes, content_type: str, configuration: ResultConfiguration
-    ) -> None:
+    def put_bytes(self, address: str, data: bytes, options: ResultConfiguration) -> None:
         if address == self.failing:
             raise QueryServiceError(ErrorCode.ACCESS_DENIED, address)
         self.held[address] = data
 
-    def delete(self, address: str, configuration: ResultConfiguration) -> None:
-        self.held.pop(address, None)
+    def delete(self, addresses: Sequence[str]) -> None:
+        for address in addresses:
+            self.held.pop(address, None)
 
 
 COLUMNS = (ResultColumn("a", parse_type("varchar")), ResultColumn("b", parse_type("decimal(5,2)")))

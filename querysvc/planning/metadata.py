@@ -1,0 +1,104 @@
+"""The catalog as the analyser sees it: Hive's types become Trino's, stored views become SQL."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import Any
+
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.model import ResultColumn
+from querysvc.plan import TableColumn
+from querysvc.sql.metadata import TableInfo, ViewInfo
+from querysvc.types.algebra import BIGINT, VARCHAR, TimestampTz, TrinoType
+from querysvc.types.hive import from_hive
+from querysvc.types.parse import parse_type
+from querysvc_catalog.errors import CatalogError, EntityNotFoundError
+from querysvc_catalog.model import Column, DatabaseName, Table, TableName
+from querysvc_catalog.service import CatalogService
+from querysvc_catalog.types import parse_type as parse_hive_type
+
+_HIDDEN = (
+    TableColumn("$path", VARCHAR, is_hidden=True),
+    TableColumn("$file_size", BIGINT, is_hidden=True),
+    TableColumn("$file_modified_time", TimestampTz(3), is_hidden=True),
+)
+_HIDDEN_OF_PARTITIONED = (*_HIDDEN, TableColumn("$partition", VARCHAR, is_hidden=True))
+_VIEW_START, _VIEW_END = "/* Presto View: ", " */"
+
+
+class CatalogMetadata:
+    """A MetadataReader over the catalog."""
+
+    def __init__(self, catalog: CatalogService) -> None:
+        self._catalog = catalog
+
+    def catalog_exists(self, catalog: str) -> bool:
+        """Whether there is such a data catalog."""
+        return _exists(lambda: self._catalog.get_data_catalog(catalog))
+
+    def schema_exists(self, catalog: str, database: str) -> bool:
+        """Whether there is such a database."""
+        return _exists(lambda: self._catalog.get_database(DatabaseName(catalog, database)))
+
+    def relation(self, catalog: str, database: str, name: str) -> TableInfo | ViewInfo | None:
+        """The table or view; None when there is none."""
+        full_name = TableName(catalog, database, name)
+        try:
+            # The generation first: a table that changes between the two looks older than it is.
+            stamp = self._catalog.table_generation(full_name)
+            table = self._catalog.get_table(full_name)
+        except EntityNotFoundError:
+            return None
+        if table.is_view:
+            return view_info(table)
+        return TableInfo(table, table_columns(table), stamp.table_id << 32 | stamp.generation)
+
+
+def table_columns(table: Table) -> tuple[TableColumn, ...]:
+    """A table's columns as statements see them: data, partition keys, hidden ones."""
+    data = tuple(TableColumn(c.name, _type(table, c)) for c in table.columns)
+    keys = tuple(
+        TableColumn(c.name, _type(table, c), is_partition_key=True) for c in table.partition_keys
+    )
+    return (*data, *keys, *(_HIDDEN_OF_PARTITIONED if keys else _HIDDEN))
+
+
+def view_info(table: Table) -> ViewInfo:
+    """A view as Athena stores it: base64 of a JSON document in a comment."""
+    text = table.view_original_text or ""
+    try:
+        encoded = text.removeprefix(_VIEW_START).removesuffix(_VIEW_END)
+        document: dict[str, Any] = json.loads(base64.b64decode(encoded, validate=True))
+        columns = tuple(
+            ResultColumn(column["name"], parse_type(column["type"]))
+            for column in document["columns"]
+        )
+        return ViewInfo(
+            document["originalSql"], columns, document.get("catalog"), document.get("schema")
+        )
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        raise QueryServiceError(
+            ErrorCode.HIVE_INVALID_VIEW_DATA,
+            f"View {table.full_name} is not one that Trino or Athena wrote: {error}",
+        ) from error
+
+
+def _type(table: Table, column: Column) -> TrinoType:
+    try:
+        return from_hive(parse_hive_type(column.type or "string"))
+    except CatalogError as error:
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED,
+            f"Column '{column.name}' of table {table.full_name}: {error.message}",
+        ) from error
+
+
+def _exists(look: Callable[[], object]) -> bool:
+    try:
+        look()
+    except EntityNotFoundError:
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""The partitions that a table reference may need: registered, projected, or the whole table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.plan import TableReference
+from querysvc.planning.partition_values import literal_of, predicate_of
+from querysvc.tree import LiteralValue
+from querysvc.types.algebra import TrinoType
+from querysvc_catalog.errors import CatalogError, EntityNotFoundError, ProjectionError
+from querysvc_catalog.model import Partition, StorageDescriptor, Table
+from querysvc_catalog.names import partition_path
+from querysvc_catalog.partition_values import PartitionKey, partition_keys
+from querysvc_catalog.predicates import And, PartitionFilter
+from querysvc_catalog.projection import projection_of
+from querysvc_catalog.service import CatalogService
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedPartition:
+    """A surviving partition: its typed values, and where and how it is stored."""
+
+    values: tuple[LiteralValue, ...]
+    storage_descriptor: StorageDescriptor
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionSelection:
+    """The surviving partitions of a reference, and of how many."""
+
+    reference: TableReference
+    partitions: tuple[SelectedPartition, ...]
+    total: int
+    """Of a projection, which need not be computed whole, those that survived."""
+    survives_mostly: bool = True
+    """Whether at least half of the partitions are left, as far as that is known."""
+
+
+class PartitionSelector:
+    """Finds partitions through the catalog, with the filters pushed into its store."""
+
+    def __init__(self, catalog: CatalogService) -> None:
+        self._catalog = catalog
+
+    def select(self, reference: TableReference, now: datetime) -> PartitionSelection:
+        """The partitions that the reference's domains leave; raises QueryServiceErrors."""
+        table = reference.table
+        _check_supported(table)
+        try:
+            if not table.partition_keys:
+                return PartitionSelection(reference, (_whole(table),), 1)
+            return self._partitioned(reference, now)
+        except ProjectionError as error:
+            code = ErrorCode.__members__.get(error.code, ErrorCode.INVALID_TABLE_PROPERTY)
+            raise QueryServiceError(code, error.message) from error
+        except EntityNotFoundError as error:
+            raise QueryServiceError(ErrorCode.TABLE_NOT_FOUND, error.message) from error
+        except CatalogError as error:
+            raise QueryServiceError(ErrorCode.HIVE_METASTORE_ERROR, error.message) from error
+
+    def locations(self, reference: TableReference) -> tuple[str, ...]:
+        """All locations of the table, whether or not its partitions survive."""
+        table = reference.table
+        registered = (
+            partition.location or _default_location(table, partition)
+            for partition in self._catalog.iter_partitions(table.full_name)
+        )
+        own = (table.location,) if table.location else ()
+        return tuple(dict.fromkeys((*own, *registered)))
+
+    def _partitioned(self, reference: TableReference, now: datetime) -> PartitionSelection:
+        table = reference.table
+        keys = partition_keys(table.partition_keys)
+        types = _key_types(reference)
+        partition_filter = filter_of(reference, keys)
+        projection = projection_of(table, now)
+        found: Iterable[Partition]
+        if projection is not None:
+            found = projection.partitions(partition_filter)
+        else:
+            found = self._catalog.iter_partitions(table.full_name, partition_filter)
+        selected = tuple(_selected(table, keys, types, found))
+        count = len(selected)
+        if projection is not None or partition_filter is None:
+            return PartitionSelection(reference, selected, count, partition_filter is None)
+        total = max(count, self._catalog.count_partitions(table.full_name))
+        return PartitionSelection(reference, selected, total, count * 2 >= total)
+
+
+def filter_of(reference: TableReference, keys: tuple[PartitionKey, ...]) -> PartitionFilter | None:
+    """The domains of the partition keys as the catalog's filter; None admits everything."""
+    indexes = [i for i, column in enumerate(reference.columns) if column.is_partition_key]
+    predicates = [
+        predicate
+        for key_index, column_index in enumerate(indexes)
+        if (domain := reference.domains.get(column_index)) is not None
+        and (predicate := predicate_of(keys[key_index], key_index, domain)) is not None
+    ]
+    return PartitionFilter(keys, And(tuple(predicates))) if predicates else None
+
+
+def _key_types(reference: TableReference) -> tuple[TrinoType, ...]:
+    return tuple(column.type for column in reference.columns if column.is_partition_key)
+
+
+def _selected(
+    table: Table,
+    keys: tuple[PartitionKey, ...],
+    types: tuple[TrinoType, ...],
+    found: Iterable[Partition],
+) -> Iterator[SelectedPartition]:
+    for partition in found:
+        values = tuple(
+            literal_of(key, type_, text)
+            for key, type_, text in zip(keys, types, partition.values, strict=True)
+        )
+        location = partition.location or _default_location(table, partition)
+        descriptor = partition.storage_descriptor or table.storage_descriptor
+        assert descriptor is not None, "the table was checked to have one"
+        yield SelectedPartition(values, replace(descriptor, location=location), location)
+
+
+def _whole(table: Table) -> SelectedPartition:
+    assert table.storage_descriptor is not None, "the table was checked to have one"
+    return SelectedPartition((), table.storage_descriptor, _location(table))
+
+
+def _location(table: Table) -> str:
+    if not table.location:
+        raise QueryServiceError(
+            ErrorCode.HIVE_INVALID_METADATA, f"Table {table.full_name} has no location"
+        )
+    return table.location
+
+
+def _default_location(table: Table, partition: Partition) -> str:
+    names = [column.name for column in table.partition_keys]
+    return f"{_location(table).rstrip('/')}/{partition_path(names, partition.values)}/"
+
+
+def _check_supported(table: Table) -> None:
+    if table.is_iceberg:
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED, f"Iceberg tables are not supported: {table.full_name}"
+        )
+    if table.storage_descriptor is None:
+        raise QueryServiceError(
+            ErrorCode.HIVE_INVALID_METADATA,
+            f"Table {table.full_name} has no storage descriptor",
+        )
