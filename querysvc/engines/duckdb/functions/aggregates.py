@@ -13,12 +13,22 @@ from querysvc.engines.duckdb.functions.registry import (
 )
 from querysvc.engines.duckdb.lowering.fragments import Sql, bind, call, case, cast, field, struct
 from querysvc.engines.duckdb.lowering.keys import key_form, needs_key
-from querysvc.engines.duckdb.lowering.numbers import DIVIDE_HALF_UP, from_unscaled, unscaled
+from querysvc.engines.duckdb.lowering.numbers import (
+    DECIMAL_OVERFLOW,
+    DIVIDE_HALF_UP,
+    from_unscaled,
+    unscaled,
+)
+from querysvc.engines.duckdb.lowering.types import storage_type
 from querysvc.types.algebra import (
     INTERVAL_DAY_TO_SECOND,
     INTERVAL_YEAR_TO_MONTH,
     Decimal,
+    TrinoType,
 )
+
+# Sums of this many digits cannot pass 38 in any table.
+_SAFE_DIGITS: Final = 19
 
 _INTERVALS: Final = (INTERVAL_DAY_TO_SECOND, INTERVAL_YEAR_TO_MONTH)
 
@@ -32,9 +42,20 @@ def _count(site: AggregateSite) -> Sql:
 def _sum(site: AggregateSite) -> Sql:
     """Whole numbers add up in 128 bits: the cast back is the overflow check."""
     total = site.aggregate("sum", *site.arguments)
+    kind = site.types[0]
+    if isinstance(kind, Decimal) and kind.precision > _SAFE_DIGITS:
+        return bind([total], lambda sum_: _within_decimal(sum_, site.type))
     if site.type.is_integer or site.type in _INTERVALS or site.type.base_name == "real":
         return cast(total, site.result_type)
     return total
+
+
+def _within_decimal(total: Sql, kind: TrinoType) -> Sql:
+    """DuckDB adds decimals up in 128 bits, which hold a bit more than 38 digits."""
+    assert isinstance(kind, Decimal)
+    digits = "9" * (38 - kind.scale) + "." + "9" * kind.scale
+    limit = Sql(f"CAST('{digits}' AS {storage_type(kind)})")
+    return case([(Sql(f"(abs({total}) > {limit})"), DECIMAL_OVERFLOW)], total)
 
 
 def _avg(site: AggregateSite) -> Sql:
@@ -87,13 +108,21 @@ def _extreme_by(name: str) -> AggregateBuilder:
     def build(site: AggregateSite) -> Sql:
         value, key, *count = site.arguments
         boxed = struct([("v", value)])
-        ordered = key_form(key, site.types[1])
+        ordered = _without_nan(key_form(key, site.types[1]), site.types[1], name)
         if count:
             many = site.aggregate(f"arg_{name}", boxed, ordered, *count)
             return Sql(f'list_transform({many}, lambda "e": "e"."v")')
         return field(site.aggregate(f"arg_{name}", boxed, ordered), "v")
 
     return build
+
+
+def _without_nan(key: Sql, kind: TrinoType, name: str) -> Sql:
+    """A key by which NaN loses to every number."""
+    if not kind.is_floating:
+        return key
+    is_worst = Sql(f"(NOT isnan({key}))" if name == "max" else f"isnan({key})")
+    return case([(Sql(f"({key} IS NOT NULL)"), struct([("n", is_worst), ("k", key)]))])
 
 
 def _any_value(site: AggregateSite) -> Sql:
@@ -103,6 +132,12 @@ def _any_value(site: AggregateSite) -> Sql:
 def _array_agg(site: AggregateSite) -> Sql:
     """NULLs are kept; with DISTINCT, too."""
     return site.aggregate("list", *site.arguments)
+
+
+def _approx_distinct(site: AggregateSite) -> Sql:
+    """The exact count: Trino's sketch is exact for few values, and meant to be near for many."""
+    value = key_form(site.arguments[0], site.types[0])
+    return site.aggregate("count", value, distinct=True)
 
 
 def _count_if(site: AggregateSite) -> Sql:
@@ -130,6 +165,7 @@ def _geometric_mean(site: AggregateSite) -> Sql:
 
 AGGREGATES: Final[AggregateTable] = {
     "any_value": _any_value,
+    "approx_distinct": _approx_distinct,
     "array_agg": _array_agg,
     "avg": _avg,
     "bitwise_and_agg": "bit_and",

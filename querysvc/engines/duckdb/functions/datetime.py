@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC
 from datetime import datetime as clock
 from typing import Final
@@ -16,9 +17,10 @@ from querysvc.types.algebra import (
     Timestamp,
     TimestampTz,
     TimeTz,
+    TrinoType,
 )
 
-_OF_INTERVAL: Final = {
+_OF_INTERVAL: Final[Mapping[tuple[str, TrinoType], str]] = {
     ("day", INTERVAL_DAY_TO_SECOND): "({0} // 86400000)",
     ("hour", INTERVAL_DAY_TO_SECOND): "({0} // 3600000 % 24)",
     ("minute", INTERVAL_DAY_TO_SECOND): "({0} // 60000 % 60)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -31,7 +32,7 @@ def install_functions(
 
     for function in functions:
         try:
-            connection.create_function(
+            connection.create_function(  # type: ignore[call-overload]  # it takes the names too
                 function.name,
                 batch_adapter(function),
                 list(function.parameters),
@@ -55,4 +56,7 @@ def batch_adapter(function: PythonFunction) -> Any:
             return result if result.type == target else result.cast(target)
         return pa.array(result, type=target)
 
+    # DuckDB counts the parameters of what it is given.
+    names = [Parameter(f"a{i}", Parameter.POSITIONAL_ONLY) for i in range(len(function.parameters))]
+    run.__signature__ = Signature(names)  # type: ignore[attr-defined]  # inspect reads it
     return run

@@ -11,7 +11,17 @@ from querysvc.engines.duckdb.functions.registry import (
     ScalarTable,
 )
 from querysvc.engines.duckdb.functions.vectorised import by_row, failure
-from querysvc.engines.duckdb.lowering.fragments import Sql, bind, case, cast, fail, part, template
+from querysvc.engines.duckdb.lowering.comparisons import compare
+from querysvc.engines.duckdb.lowering.fragments import (
+    NULL,
+    Sql,
+    bind,
+    case,
+    cast,
+    fail,
+    part,
+    template,
+)
 from querysvc.engines.duckdb.lowering.types import storage_type
 from querysvc.errors import ErrorCode
 from querysvc.types.algebra import Decimal
@@ -63,9 +73,9 @@ def _round(site: CallSite) -> Sql:
         return _round_decimal(site)
     if site.type.is_integer:
         return _round_integer(site)
-    return site.call_python(
-        round_floats, *zip(site.arguments, site.types, strict=True), result=site.type
-    )
+    factor = Sql(f"power(CAST(10 AS DOUBLE), {site.arguments[1]})")
+    rounded = site.call_macro(ROUND_FLOATING, cast(site.arguments[0], "DOUBLE"), factor)
+    return cast(rounded, site.result_type)
 
 
 def _round_integer(site: CallSite) -> Sql:
@@ -107,26 +117,13 @@ def _round_decimal(site: CallSite) -> Sql:
     return bind([wide, site.arguments[1]], body)
 
 
-def round_floats(values: Any, digits: Any) -> list[float | None]:
-    """round(x, n) as Trino does it: by the decimal text of the number where it is finite."""
-    from decimal import ROUND_HALF_UP
-    from decimal import Decimal as Exact
-
-    results: list[float | None] = []
-    is_real = values.type.bit_width == 32
-    for value, count in zip(values.to_pylist(), digits.to_pylist(), strict=True):
-        if value is None or count is None:
-            results.append(None)
-        elif value != value or value in (float("inf"), float("-inf")) or count > 308:
-            results.append(value)
-        elif count < -308:
-            results.append(0.0)
-        else:
-            text = f"{value:.9g}" if is_real else repr(value)
-            exact = Exact(text).scaleb(count)
-            rounded = exact.quantize(Exact(1), ROUND_HALF_UP) if exact.adjusted() < 27 else exact
-            results.append(float(rounded.scaleb(-count)))
-    return results
+ROUND_FLOATING: Final = Macro(
+    # Trino rounds the scaled binary number, and leaves alone what has no fraction to round.
+    "round_floating",
+    ("x", "f"),
+    "CASE WHEN isfinite(x) AND abs(x * f) < 4503599627370496"
+    " THEN sign(x) * (round(abs(x) * f) / f) ELSE x END",
+)
 
 
 def _truncate(site: CallSite) -> Sql:
@@ -141,7 +138,8 @@ def _truncate(site: CallSite) -> Sql:
         branches = [(Sql(f"({digits} >= {source.scale})"), value)]
         for n in range(source.scale - 1, -(source.precision - source.scale) - 1, -1):
             # The remainder by a power of ten is what goes.
-            unit = f"CAST('1e{-n}' AS {storage_type(Decimal(min(38, source.precision + 1), source.scale))})"
+            wide = Decimal(min(38, source.precision + 1), source.scale)
+            unit = f"CAST('1e{-n}' AS {storage_type(wide)})"
             branches.append(
                 (
                     Sql(f"({digits} = {n})"),
@@ -174,21 +172,19 @@ def _extreme(name: str, operator: str) -> Any:
 
 
 def _pairwise(values: tuple[Sql, ...], operator: str, site: CallSite) -> Sql:
-    from querysvc.engines.duckdb.lowering.comparisons import compare
-
     result = values[0]
     for value in values[1:]:
-        result = bind(
-            [result, value],
-            lambda a, b: case(
-                [
-                    (Sql(f"({a} IS NULL OR {b} IS NULL)"), Sql("NULL")),
-                    (compare(operator, b, a, site.type), b),
-                ],
-                a,
-            ),
-        )
+        result = bind([result, value], lambda a, b: _better(a, b, operator, site))
     return result
+
+
+def _better(first: Sql, second: Sql, operator: str, site: CallSite) -> Sql:
+    """The greater or lesser of two values; NaN is neither greatest nor least."""
+    branches = [(Sql(f"({first} IS NULL OR {second} IS NULL)"), NULL)]
+    if site.type.is_floating:
+        branches.append((Sql(f"isnan({first})"), second))
+    branches.append((compare(operator, second, first, site.type), second))
+    return case(branches, first)
 
 
 def _natural(site: CallSite) -> Sql:
@@ -219,12 +215,19 @@ def _logarithm(name: str) -> str:
 
 def _within(name: str) -> str:
     """A function of -1 to 1, NaN elsewhere."""
-    return f"CASE WHEN abs({{0}}) <= 1 THEN {name}({{0}}) WHEN {{0}} IS NOT NULL THEN CAST('nan' AS DOUBLE) END"
+    return _or_nan("abs({0}) <= 1", name)
 
 
 def _finite(name: str) -> str:
     """A function that DuckDB refuses for infinity, where Java answers NaN."""
-    return f"CASE WHEN isfinite({{0}}) THEN {name}({{0}}) WHEN {{0}} IS NOT NULL THEN CAST('nan' AS DOUBLE) END"
+    return _or_nan("isfinite({0})", name)
+
+
+def _or_nan(condition: str, name: str) -> str:
+    return (
+        f"CASE WHEN {condition} THEN {name}({{0}})"
+        " WHEN {0} IS NOT NULL THEN CAST('nan' AS DOUBLE) END"
+    )
 
 
 def _shift(direction: str) -> Any:
@@ -239,8 +242,9 @@ def _shift(direction: str) -> Any:
             moved = f"(({bits} * CAST(power(2::DOUBLE, {count}) AS HUGEINT)) & {mask}::HUGEINT)"
             if direction == "right":
                 moved = f"({bits} // CAST(power(2::DOUBLE, {count}) AS HUGEINT))"
-            signed = f"CASE WHEN {moved} > {mask >> 1} THEN {moved} - {mask + 1}::HUGEINT ELSE {moved} END"
-            shifted = cast(Sql(f"({signed})"), site.result_type)
+            negative = Sql(f"({moved} - {mask + 1}::HUGEINT)")
+            signed = case([(Sql(f"({moved} > {mask >> 1})"), negative)], Sql(moved))
+            shifted = cast(signed, site.result_type)
             return case(
                 [
                     (Sql(f"({count} >= {width} OR {count} < 0)"), cast(Sql("0"), site.result_type)),

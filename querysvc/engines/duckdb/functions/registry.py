@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from querysvc.engines.duckdb.lowering.fragments import Sql, bind, call, template
-from querysvc.engines.duckdb.lowering.types import not_supported, storage_type
-from querysvc.tree import Expression, Literal, LiteralValue
-from querysvc.types.algebra import TrinoType
+from querysvc.engines.duckdb.lowering.types import PATTERNS, not_supported, storage_type
+from querysvc.tree import Cast, Expression, Literal, LiteralValue
+from querysvc.types.algebra import Char, TrinoType, Varchar
 
 if TYPE_CHECKING:
     from querysvc.engines.duckdb.lowering.context import Context
@@ -106,12 +106,12 @@ class CallSite:
 
     def is_constant(self, index: int) -> bool:
         """Whether the argument is a literal."""
-        return index < len(self.nodes) and isinstance(self.nodes[index], Literal)
+        return index < len(self.nodes) and constant_node(self.nodes[index]) is not None
 
     def constant(self, index: int) -> LiteralValue:
         """The literal's value."""
-        node = self.nodes[index]
-        assert isinstance(node, Literal)
+        node = constant_node(self.nodes[index])
+        assert node is not None
         return node.value
 
     def call_macro(self, macro: Macro, *arguments: Sql) -> Sql:
@@ -167,22 +167,29 @@ class AggregateSite:
 
     def is_constant(self, index: int) -> bool:
         """Whether the argument is a literal."""
-        return index < len(self.nodes) and isinstance(self.nodes[index], Literal)
+        return index < len(self.nodes) and constant_node(self.nodes[index]) is not None
 
     def constant(self, index: int) -> LiteralValue:
         """The literal's value."""
-        node = self.nodes[index]
-        assert isinstance(node, Literal)
+        node = constant_node(self.nodes[index])
+        assert node is not None
         return node.value
 
     def aggregate(
-        self, name: str, *arguments: Sql, condition: Sql | None = None, order: str | None = None
+        self,
+        name: str,
+        *arguments: Sql,
+        condition: Sql | None = None,
+        order: str | None = None,
+        distinct: bool = False,
     ) -> Sql:
         """The DuckDB aggregate with the call's clauses.
 
-        `condition` is a further filter, `order` an ORDER BY list that replaces the call's own.
+        `condition` is a further filter, `order` an ORDER BY list that replaces the call's own;
+        `distinct` adds DISTINCT where the call has none.
         """
-        return self.render(name, arguments, condition, order)
+        prefix = "DISTINCT " if (distinct or self.is_distinct) and arguments else ""
+        return self.render(name, prefix + ", ".join(arguments), condition, order)
 
 
 ScalarBuilder: TypeAlias = Callable[[CallSite], Sql]
@@ -195,6 +202,19 @@ ScalarTable: TypeAlias = Mapping[str, ScalarEntry]
 AggregateTable: TypeAlias = Mapping[str, AggregateEntry]
 
 _NAME_LENGTH_MAX: Final = 40
+
+
+def constant_node(node: Expression) -> Literal | None:
+    """The literal that the node is, seen through casts that keep a text as it is."""
+    while isinstance(node, Cast) and node.value.type.is_character:
+        if not (node.type in PATTERNS or isinstance(node.type, Varchar)):
+            return None
+        if isinstance(node.value.type, Char):
+            return None
+        if isinstance(node.type, Varchar) and node.type.length is not None:
+            return None
+        node = node.value
+    return node if isinstance(node, Literal) else None
 
 
 def canonical_name(key: str) -> str:
@@ -259,7 +279,9 @@ def call_python(
     parameters = tuple(storage_type(type_) for _, type_ in arguments)
     returned = storage_type(result)
     label = getattr(function, "__name__", "function").strip("_").lower()[:_NAME_LENGTH_MAX]
-    types = hashlib.blake2b(repr((parameters, returned)).encode(), digest_size=4).hexdigest()
+    # Functions differ by Trino type even where the storage form is one: varchar and json.
+    signature = repr(([type_ for _, type_ in arguments], result))
+    types = hashlib.blake2b(signature.encode(), digest_size=4).hexdigest()
     module = getattr(function, "__module__", "").rpartition(".")[2]
     name = f"py_{module}_{label}_{types}"
     context.needs.add_function(

@@ -11,13 +11,13 @@ from querysvc.engines.duckdb.lowering.fragments import FAILURE_MARK
 from querysvc.errors import ErrorCode
 
 
-class FunctionFailure(ValueError):
+class FunctionError(ValueError):
     """A failure of a function; its text is what `lowering.errors` reads back."""
 
 
-def failure(code: ErrorCode, message: str) -> FunctionFailure:
+def failure(code: ErrorCode, message: str) -> FunctionError:
     """The error to raise inside a batch function."""
-    return FunctionFailure(f"{FAILURE_MARK}{code.name}|{message}")
+    return FunctionError(f"{FAILURE_MARK}{code.name}|{message}")
 
 
 def by_row(function: Callable[..., Any]) -> BatchFunction:
@@ -29,7 +29,7 @@ def by_row(function: Callable[..., Any]) -> BatchFunction:
     @wraps(function)
     def batch(*columns: Any) -> list[Any]:
         known: dict[tuple[Any, ...], Any] = {}
-        results = []
+        results: list[Any] = []
         for row in zip(*(column.to_pylist() for column in columns), strict=True):
             if None in row:
                 results.append(None)

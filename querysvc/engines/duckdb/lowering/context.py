@@ -45,6 +45,8 @@ class Context:
     substitutions: Mapping[Expression, Sql] = field(default_factory=dict)
     """Expressions that a grouping has already computed."""
     substituted_kinds: frozenset[type[Expression]] = frozenset()
+    recursion: frozenset[int] = frozenset()
+    """CTEs inside whose own queries we are: there their last step's rows are read."""
     hoisted: list[Sql] | None = None
     """Inside TRY: where subqueries are moved to, since DuckDB's TRY refuses them."""
     hoist_name: str = ""

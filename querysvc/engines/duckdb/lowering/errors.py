@@ -61,9 +61,15 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], ErrorCode, _Message], ...]] = (
     ),
     (re.compile(r"Overflow in \w+ of DECIMAL"), _RANGE, "Decimal overflow"),
     (
-        re.compile(r"Overflow in division of (?P<operands>.*)"),
+        re.compile(r"Overflow in division of (?P<operands>-9223372036854775808 / -1)"),
         _RANGE,
-        lambda match: f"division overflow: {match['operands']}",
+        lambda match: f"bigint division overflow: {match['operands']}",
+    ),
+    (
+        re.compile(r"Overflow in division of (?P<operands>.*)"),
+        # Trino's own range check of the narrower types has no better name for it.
+        ErrorCode.GENERIC_INTERNAL_ERROR,
+        lambda match: f"Value of {match['operands']} exceeds the type's maximum",
     ),
     (re.compile(r"Overflow in negation"), _RANGE, "negation overflow"),
     (
@@ -97,8 +103,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], ErrorCode, _Message], ...]] = (
     ),
     (
         re.compile(
-            r"(?:Could not cast value|Casting value|Could not convert string) \"?(?P<value>[^\" ]*)\"?"
-            r" to (?:type )?DECIMAL\((?P<p>\d+),(?P<s>\d+)\)"
+            r"(?:Could not cast value|Casting value|Could not convert string)"
+            r" \"?(?P<value>[^\" ]*)\"? to (?:type )?DECIMAL\((?P<p>\d+),(?P<s>\d+)\)"
         ),
         _CAST,
         lambda match: f"Cannot cast '{match['value']}' to DECIMAL({match['p']}, {match['s']})",
@@ -137,7 +143,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], ErrorCode, _Message], ...]] = (
     (
         re.compile(
             r"[Tt]imestamp.*out of range|Date out of range|not in timestamp range"
-            r"|Date and time not in|out of range for (?:date|timestamp)|date field value out of range",
+            r"|Date and time not in|out of range for (?:date|timestamp)"
+            r"|date field value out of range",
             re.DOTALL,
         ),
         _RANGE,

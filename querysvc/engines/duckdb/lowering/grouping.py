@@ -128,7 +128,7 @@ def _aggregate(context: Context, node: Aggregate) -> Sql:
         nodes=node.arguments,
         type=node.type,
         context=context,
-        render=_Renderer(node.is_distinct, condition, order),
+        render=_Renderer(condition, order),
         is_distinct=node.is_distinct,
         has_order=bool(node.order_by),
         options=node.options,
@@ -146,22 +146,18 @@ def _order(context: Context, items: tuple[SortItem, ...]) -> str | None:
 class _Renderer:
     """Writes one DuckDB aggregate with the clauses of a call."""
 
-    __slots__ = ("condition", "is_distinct", "order")
+    __slots__ = ("condition", "order")
 
-    def __init__(self, is_distinct: bool, condition: Sql | None, order: str | None) -> None:
-        self.is_distinct = is_distinct
+    def __init__(self, condition: Sql | None, order: str | None) -> None:
         self.condition = condition
         self.order = order
 
-    def __call__(
-        self, name: str, arguments: tuple[Sql, ...], condition: Sql | None, order: str | None
-    ) -> Sql:
-        distinct = "DISTINCT " if self.is_distinct and arguments else ""
+    def __call__(self, name: str, arguments: str, condition: Sql | None, order: str | None) -> Sql:
         order_by = order or self.order
         ordering = f" ORDER BY {order_by}" if order_by else ""
         conditions = [term for term in (self.condition, condition) if term is not None]
         filtered = f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""
-        return Sql(f"{name}({distinct}{', '.join(arguments) or '*'}{ordering}){filtered}")
+        return Sql(f"{name}({arguments or '*'}{ordering}){filtered}")
 
 
 def _misplaced(_context: Context, node: Expression) -> Sql:

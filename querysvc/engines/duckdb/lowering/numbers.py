@@ -92,7 +92,10 @@ def divide_decimals(site: CallSite) -> Sql:
         divided = from_unscaled(site.call_macro(DIVIDE_HALF_UP, scaled, d), result)
         return case([(Sql(f"({d} = 0 AND {n} IS NOT NULL)"), DIVISION_BY_ZERO)], divided)
 
-    return bind([unscaled(sql, _decimal(t)) for sql, t in zip(site.arguments, site.types)], body)
+    return bind(
+        [unscaled(sql, _decimal(t)) for sql, t in zip(site.arguments, site.types, strict=True)],
+        body,
+    )
 
 
 def unscaled(value: Sql, type_: Decimal) -> Sql:

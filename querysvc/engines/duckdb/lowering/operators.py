@@ -139,7 +139,7 @@ def _comparison(site: CallSite) -> Sql:
 def _concat(site: CallSite) -> Sql:
     """`||`: strings, binaries, arrays, or an array with an element."""
     if isinstance(site.type, Char):
-        first, second = site.types
+        first = site.types[0]
         assert isinstance(first, Char)
         padded = call("rpad", site.arguments[0], Sql(str(first.length)), Sql("' '"))
         return operation("||", padded, site.arguments[1])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from querysvc.engines.duckdb.lowering.context import Context
 from querysvc.engines.duckdb.lowering.expressions import filter_terms
-from querysvc.engines.duckdb.lowering.fragments import Sql, identifier
+from querysvc.engines.duckdb.lowering.fragments import Sql, case, fail, identifier
 from querysvc.engines.duckdb.lowering.grouping import lower_grouping
 from querysvc.engines.duckdb.lowering.keys import key_form, needs_key
 from querysvc.engines.duckdb.lowering.relations import column_names, from_item, values_rows
 from querysvc.engines.duckdb.lowering.sorting import sort_list
-from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.engines.duckdb.lowering.types import not_supported
+from querysvc.errors import ErrorCode
 from querysvc.tree import (
     Cte,
     Expression,
@@ -25,6 +26,8 @@ from querysvc.tree import (
     ValuesBody,
 )
 from querysvc.types.algebra import TimestampTz, TimeTz
+
+RECURSION_DEPTH_MAX: Final = 10
 
 _SET_OPERATORS: Final = {
     SetOperator.UNION: "UNION",
@@ -55,12 +58,43 @@ def _with(context: Context, ctes: tuple[Cte, ...]) -> str:
     if not ctes:
         return ""
     recursive = "RECURSIVE " if any(cte.is_recursive for cte in ctes) else ""
-    listed = (
-        f"{identifier(f'q{cte.id}')}({column_names(len(cte.query.output))})"
-        f" AS ({context.query(cte.query)})"
-        for cte in ctes
+    return f"WITH {recursive}{', '.join(_cte(context, cte) for cte in ctes)} "
+
+
+def _cte(context: Context, cte: Cte) -> str:
+    names = column_names(len(cte.query.output))
+    name = identifier(f"q{cte.id}")
+    if not cte.is_recursive:
+        return f"{name}({names}) AS ({context.query(cte.query)})"
+    return f"{_recursion(context, cte, names)}, {name} AS ({_steps(cte, names)})"
+
+
+def _steps(cte: Cte, names: str) -> str:
+    body = cte.query.body
+    assert isinstance(body, SetOperation)
+    return f"SELECT {'' if body.is_all else 'DISTINCT '}{names} FROM {identifier(f'p{cte.id}')}"
+
+
+def _recursion(context: Context, cte: Cte, names: str) -> str:
+    """The recursion proper: every row with the step that made it, for Trino's limit on depth."""
+    body = cte.query.body
+    plain = not (cte.query.ctes or cte.query.order_by or cte.query.limit or cte.query.offset)
+    if not isinstance(body, SetOperation) or body.operator is not SetOperator.UNION or not plain:
+        raise not_supported("a recursive query that is not a UNION")
+    inside = replace(context, recursion=context.recursion | {cte.id})
+    name = identifier(f"p{cte.id}")
+    limit = fail(
+        ErrorCode.NOT_SUPPORTED,
+        f"Recursion depth limit exceeded ({RECURSION_DEPTH_MAX}). Use 'max_recursion_depth'"
+        " session property to modify the limit.",
     )
-    return f"WITH {recursive}{', '.join(listed)} "
+    next_step = case([(Sql(f'("d"."d" >= {RECURSION_DEPTH_MAX})'), limit)], Sql('("d"."d" + 1)'))
+    return (
+        f'{name}({names}, "d") AS ('
+        f'SELECT *, CAST(0 AS BIGINT) FROM ({context.query(body.left)}) AS "b" UNION ALL '
+        f'SELECT "b".*, {next_step} FROM ({inside.query(body.right)}) AS "b",'
+        f' (SELECT max("d") AS "d" FROM {name}) AS "d")'
+    )
 
 
 def _select_query(context: Context, query: Query, select: Select) -> str:
@@ -170,16 +204,11 @@ def _keyed_set_operation(context: Context, query: Query, body: SetOperation) -> 
         isinstance(item.type, TimestampTz | TimeTz) or not needs_key(item.type)
         for item in query.output
     ):
-        raise QueryServiceError(
-            ErrorCode.NOT_SUPPORTED,
+        raise not_supported(
             f"{body.operator.value} of columns that contain maps or times with a zone"
-            " is not supported by the DuckDB engine",
         )
     if body.is_all or body.operator is not SetOperator.UNION:
-        raise QueryServiceError(
-            ErrorCode.NOT_SUPPORTED,
-            f"{body.operator.value} of times with a zone is not supported by the DuckDB engine",
-        )
+        raise not_supported(f"{body.operator.value} of times with a zone")
     keys = ", ".join(
         key_form(identifier(f"c{i}"), item.type) for i, item in enumerate(query.output)
     )

@@ -70,8 +70,9 @@ def _subquery(context: Context, item: Subquery) -> Sql:
     return Sql(f"{lateral}({context.query(item.query)}) AS {_alias(item)}")
 
 
-def _cte(_context: Context, item: CteReference) -> Sql:
-    return Sql(f"{identifier(f'q{item.cte}')} AS {_alias(item)}")
+def _cte(context: Context, item: CteReference) -> Sql:
+    name = f"p{item.cte}" if item.cte in context.recursion else f"q{item.cte}"
+    return Sql(f"{identifier(name)} AS {_alias(item)}")
 
 
 def _unnest(context: Context, item: Unnest) -> Sql:

@@ -32,9 +32,8 @@ def _result_value(value: Sql, type_: TrinoType) -> Sql:
 
 def _result_nested(value: Sql, type_: TrinoType) -> Sql:
     if isinstance(type_, Array):
-        return Sql(
-            f'list_transform({value}, lambda "e": {_result_value(Sql(chr(34) + "e" + chr(34)), type_.element)})'
-        )
+        element = _result_value(Sql('"e"'), type_.element)
+        return Sql(f'list_transform({value}, lambda "e": {element})')
     if isinstance(type_, Map):
         entry = Sql('"e"')
         key = _result_value(field(entry, "key"), type_.key)

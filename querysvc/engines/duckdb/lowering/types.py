@@ -10,12 +10,19 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.types.algebra import (
     BIGINT,
     BOOLEAN,
+    CODEPOINTS,
     DATE,
     DOUBLE,
     INTEGER,
     INTERVAL_DAY_TO_SECOND,
     INTERVAL_YEAR_TO_MONTH,
+    JONI_REGEXP,
     JSON,
+    JSON_2016,
+    JSON_PATH,
+    JSON_PATH_2016,
+    LIKE_PATTERN,
+    RE2J_REGEXP,
     REAL,
     SMALLINT,
     TINYINT,
@@ -37,6 +44,10 @@ from querysvc.types.algebra import (
 
 MICROSECOND_PRECISION: Final = 6
 
+PATTERNS: Final = (
+    *(CODEPOINTS, JONI_REGEXP, RE2J_REGEXP, LIKE_PATTERN, JSON_PATH, JSON_PATH_2016, JSON_2016),
+)
+
 _SCALARS: Final[Mapping[TrinoType, str]] = {
     BOOLEAN: "BOOLEAN",
     TINYINT: "TINYINT",
@@ -50,21 +61,10 @@ _SCALARS: Final[Mapping[TrinoType, str]] = {
     JSON: "VARCHAR",
     UUID: "UUID",
     UNKNOWN: "INTEGER",
+    # Texts that Trino compiles before it runs: the functions that take them read the text.
+    **dict.fromkeys(PATTERNS, "VARCHAR"),
     INTERVAL_DAY_TO_SECOND: "BIGINT",
     INTERVAL_YEAR_TO_MONTH: "INTEGER",
-}
-
-_SHAPES: Final[Mapping[type[TrinoType], Callable[..., str]]] = {
-    Varchar: lambda type_: "VARCHAR",
-    Char: lambda type_: "VARCHAR",
-    Decimal: lambda type_: f"DECIMAL({type_.precision},{type_.scale})",
-    Time: lambda type_: _within_microseconds(type_, "TIME"),
-    Timestamp: lambda type_: _within_microseconds(type_, "TIMESTAMP"),
-    TimestampTz: lambda type_: _within_microseconds(type_, "STRUCT(t TIMESTAMP, z VARCHAR)"),
-    TimeTz: lambda type_: _within_microseconds(type_, "STRUCT(t TIME, o SMALLINT)"),
-    Array: lambda type_: f"{storage_type(type_.element)}[]",
-    Map: lambda type_: f"MAP({storage_type(type_.key)}, {storage_type(type_.value)})",
-    Row: lambda type_: f"STRUCT({', '.join(_fields(type_))})",
 }
 
 
@@ -87,13 +87,11 @@ def not_supported(construct: str) -> QueryServiceError:
     )
 
 
-@lru_cache(maxsize=4096)
 def contains(type_: TrinoType, *kinds: type[TrinoType]) -> bool:
     """Whether the type is, or is made of, one of the kinds."""
     return isinstance(type_, kinds) or any(contains(child, *kinds) for child in type_.children)
 
 
-@lru_cache(maxsize=4096)
 def contains_type(type_: TrinoType, *types: TrinoType) -> bool:
     """Whether the type is, or is made of, one of the types."""
     return type_ in types or any(contains_type(child, *types) for child in type_.children)
@@ -107,3 +105,17 @@ def _within_microseconds(type_: Time | TimeTz | Timestamp | TimestampTz, text: s
     if type_.precision > MICROSECOND_PRECISION:
         raise not_supported(f"type {type_}")
     return text
+
+
+_SHAPES: Final[Mapping[type[TrinoType], Callable[..., str]]] = {
+    Varchar: lambda type_: "VARCHAR",
+    Char: lambda type_: "VARCHAR",
+    Decimal: lambda type_: f"DECIMAL({type_.precision},{type_.scale})",
+    Time: lambda type_: _within_microseconds(type_, "TIME"),
+    Timestamp: lambda type_: _within_microseconds(type_, "TIMESTAMP"),
+    TimestampTz: lambda type_: _within_microseconds(type_, "STRUCT(t TIMESTAMP, z VARCHAR)"),
+    TimeTz: lambda type_: _within_microseconds(type_, "STRUCT(t TIME, o SMALLINT)"),
+    Array: lambda type_: f"{storage_type(type_.element)}[]",
+    Map: lambda type_: f"MAP({storage_type(type_.key)}, {storage_type(type_.value)})",
+    Row: lambda type_: f"STRUCT({', '.join(_fields(type_))})",
+}

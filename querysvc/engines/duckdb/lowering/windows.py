@@ -48,9 +48,7 @@ def _window_call(context: Context, node: WindowCall) -> Sql:
         nodes=node.arguments,
         type=node.type,
         context=context,
-        render=_Renderer(
-            window_clause(context, node.window), condition, node.is_distinct, node.ignore_nulls
-        ),
+        render=_Renderer(window_clause(context, node.window), condition, node.ignore_nulls),
         is_window=True,
         is_distinct=node.is_distinct,
     )
@@ -60,28 +58,20 @@ def _window_call(context: Context, node: WindowCall) -> Sql:
 class _Renderer:
     """Writes one DuckDB window call with the clauses of a call."""
 
-    __slots__ = ("condition", "ignore_nulls", "is_distinct", "over")
+    __slots__ = ("condition", "ignore_nulls", "over")
 
-    def __init__(
-        self, over: str, condition: Sql | None, is_distinct: bool, ignore_nulls: bool
-    ) -> None:
+    def __init__(self, over: str, condition: Sql | None, ignore_nulls: bool) -> None:
         self.over = over
         self.condition = condition
-        self.is_distinct = is_distinct
         self.ignore_nulls = ignore_nulls
 
-    def __call__(
-        self, name: str, arguments: tuple[Sql, ...], condition: Sql | None, order: str | None
-    ) -> Sql:
-        distinct = "DISTINCT " if self.is_distinct and arguments else ""
+    def __call__(self, name: str, arguments: str, condition: Sql | None, order: str | None) -> Sql:
         ordering = f" ORDER BY {order}" if order else ""
         nulls = " IGNORE NULLS" if self.ignore_nulls else ""
         conditions = [term for term in (self.condition, condition) if term is not None]
         filtered = f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""
-        inside = ", ".join(arguments)
-        if not arguments and name == "count":
-            inside = "*"
-        return Sql(f"({name}({distinct}{inside}{ordering}{nulls}){filtered} OVER ({self.over}))")
+        inside = arguments or ("*" if name == "count" else "")
+        return Sql(f"({name}({inside}{ordering}{nulls}){filtered} OVER ({self.over}))")
 
 
 def window_clause(context: Context, window: Window) -> str:

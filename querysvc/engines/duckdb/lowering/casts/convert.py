@@ -14,10 +14,35 @@ from querysvc.engines.duckdb.lowering.casts import (
     to_text,
 )
 from querysvc.engines.duckdb.lowering.casts.site import CastBuilder, CastSite
+from querysvc.engines.duckdb.lowering.casts.to_text import padded
 from querysvc.engines.duckdb.lowering.context import Context
-from querysvc.engines.duckdb.lowering.fragments import Sql, is_atom, lambda_, typed_null
-from querysvc.engines.duckdb.lowering.types import not_supported, storage_type
+from querysvc.engines.duckdb.lowering.fragments import (
+    Sql,
+    bind,
+    case,
+    fail,
+    is_atom,
+    lambda_,
+    part,
+    typed_null,
+)
+from querysvc.engines.duckdb.lowering.types import PATTERNS, not_supported, storage_type
+from querysvc.errors import ErrorCode
 from querysvc.types.algebra import UNKNOWN, Array, Char, Map, Row, TrinoType, Varchar
+
+
+def _varbinary_to_uuid(site: CastSite) -> Sql:
+    def body(value: Sql) -> Sql:
+        error = fail(
+            ErrorCode.INVALID_CAST_ARGUMENT,
+            "Invalid UUID binary length: ",
+            part(Sql(f"octet_length({value})")),
+        )
+        wrong = Sql(f"(octet_length({value}) <> 16)")
+        return case([(wrong, error)], Sql(f"CAST(hex({value}) AS UUID)"))
+
+    return bind([site.value], body)
+
 
 _BY_BASE: Final[Mapping[tuple[str, str], CastBuilder]] = {
     **numbers.CASTS,
@@ -27,7 +52,7 @@ _BY_BASE: Final[Mapping[tuple[str, str], CastBuilder]] = {
     ("uuid", "varbinary"): lambda site: Sql(
         f"unhex(replace(CAST({site.value} AS VARCHAR), '-', ''))"
     ),
-    ("varbinary", "uuid"): lambda site: Sql(f"CAST(hex({site.value}) AS UUID)"),
+    ("varbinary", "uuid"): _varbinary_to_uuid,
 }
 
 
@@ -71,10 +96,13 @@ def is_same_form(source: TrinoType, target: TrinoType) -> bool:
 
 def _convert(site: CastSite) -> Sql:
     source, target = site.source, site.target
+    storage_type(target)
     if is_same_form(source, target):
         return site.value
     if source == UNKNOWN:
         return typed_null(storage_type(target))
+    if target in PATTERNS and source.is_character:
+        return padded(site.value, source) if isinstance(source, Char) else site.value
     if target.base_name == "json":
         return json.to_json(site)
     if source.base_name == "json":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
+from zoneinfo import available_timezones
 
 from querysvc.engines.duckdb.functions.registry import Macro
 from querysvc.engines.duckdb.lowering import zones
@@ -63,7 +64,8 @@ def _to_integer(site: CastSite) -> Sql:
 def _to_floating(site: CastSite) -> Sql:
     def body(value: Sql) -> Sql:
         digits = f"rtrim(trim({value}), 'fFdD')"
-        named = f"CASE WHEN contains({value}, 'Inf') THEN replace({value}, 'inity', '') ELSE {digits} END"
+        infinity = Sql(f"replace({value}, 'inity', '')")
+        named = case([(Sql(f"contains({value}, 'Inf')"), infinity)], Sql(digits))
         parsed = Sql(f"TRY_CAST({named} AS {site.target_type})")
         return _checked(value, parsed, _FLOATING, _cannot(value, site.target.base_name.upper()))
 
@@ -114,7 +116,8 @@ DATE_OF_TEXT: Final = Macro(
     r"CASE WHEN regexp_full_match(s, '\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}\s*')"
     r" THEN TRY_CAST(s AS DATE)"
     r" WHEN regexp_full_match(s, '\s*[+-]?[0-9]+-[0-9]{1,2}-[0-9]{1,2}\s*')"
-    r" THEN TRY(make_date(TRY_CAST(regexp_extract(s, '([+-]?[0-9]+)-([0-9]+)-([0-9]+)', 1) AS BIGINT),"
+    r" THEN TRY(make_date("
+    r"TRY_CAST(regexp_extract(s, '([+-]?[0-9]+)-([0-9]+)-([0-9]+)', 1) AS BIGINT),"
     r" CAST(regexp_extract(s, '([+-]?[0-9]+)-([0-9]+)-([0-9]+)', 2) AS BIGINT),"
     r" CAST(regexp_extract(s, '([+-]?[0-9]+)-([0-9]+)-([0-9]+)', 3) AS BIGINT))) END",
 )
@@ -160,16 +163,19 @@ FRACTION_OF_PARTS: Final = Macro(
 )
 """Microseconds of a fraction's digits, rounded to units of so many picoseconds."""
 
+_ZONE_NAMES: Final = ", ".join(f"'{name}'" for name in sorted(available_timezones()))
+
 ZONE_OF_TEXT: Final = Macro(
     # Trino prints UTC for its synonyms, and offsets with two digits each.
     "zone_of_text",
     ("z",),
-    "CASE WHEN z IN ('UTC', 'Z', 'GMT', 'UT', 'Etc/UTC', 'Etc/GMT', 'UCT', 'Zulu', '+00:00', '-00:00')"
+    "CASE WHEN z IN ('UTC', 'Z', 'GMT', 'UT', 'Etc/UTC', 'Etc/GMT', 'UCT', 'Zulu', '+00:00',"
+    " '-00:00')"
     " THEN 'UTC'"
     r" WHEN regexp_full_match(z, '[+-][0-9]{1,2}(:?[0-9]{2})?') THEN z[1]"
     r" || lpad(regexp_extract(z, '^.([0-9]{1,2})', 1), 2, '0') || ':'"
     r" || coalesce(nullif(regexp_extract(z, '^.[0-9]{2}:?([0-9]{2})$', 1), ''), '00')"
-    " WHEN TRY(timezone(z, TIMESTAMP '2000-01-01')) IS NOT NULL THEN z END",
+    f" WHEN z IN ({_ZONE_NAMES}) THEN z END",
 )
 """The zone as Trino names it, NULL when there is none such."""
 
@@ -249,7 +255,8 @@ def _parsed_time(site: CastSite, precision: int, *, is_zoned: bool) -> Sql:
         time = Sql(f"CAST(TIMESTAMP '1970-01-01' + to_microseconds({microseconds}) AS TIME)")
         hours, minutes = field(parts, "oh"), field(parts, "om")
         sign = f"CASE WHEN {hours}[1] = '-' THEN -1 ELSE 1 END"
-        total = f"({sign}) * (abs(CAST({hours} AS INTEGER)) * 60 + coalesce(TRY_CAST({minutes} AS INTEGER), 0))"
+        past = f"coalesce(TRY_CAST({minutes} AS INTEGER), 0)"
+        total = f"({sign}) * (abs(CAST({hours} AS INTEGER)) * 60 + {past})"
         offset = Sql(f"CAST(CASE WHEN {hours} = '' THEN 0 ELSE {total} END AS SMALLINT)")
         error = fail(_INVALID, f"Value cannot be cast to {what}: ", part(value))
         result = struct([("t", time), ("o", offset)]) if is_zoned else time

@@ -20,7 +20,16 @@ from querysvc.engines.duckdb.lowering.fragments import (
     template,
 )
 from querysvc.errors import ErrorCode
-from querysvc.types.algebra import Char, Time, Timestamp, TimestampTz, TimeTz, Varchar
+from querysvc.types.algebra import (
+    DECIMAL_PRECISION_MAX,
+    Char,
+    Decimal,
+    Time,
+    Timestamp,
+    TimestampTz,
+    TimeTz,
+    Varchar,
+)
 
 _SCIENTIFIC: Final = Macro(
     # From DuckDB's shortest text without exponent: digits d of "int.frac", first digit's power e.
@@ -72,6 +81,8 @@ REAL_TEXT: Final = Macro(
     ("x",),
     "CASE WHEN isnan(x) THEN 'NaN' WHEN x = 0 THEN '0E0'"
     " WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END"
+    # Java prints two digits of the smallest number.
+    " WHEN abs(x) < 2e-45 THEN CASE WHEN x > 0 THEN '1.4E-45' ELSE '-1.4E-45' END"
     " ELSE \"six_digits\"(format('{:.6e}', CAST(CAST(x AS VARCHAR) AS DOUBLE))) END",
     uses=(_SIX_DIGITS,),
 )
@@ -82,7 +93,8 @@ DATE_TEXT: Final = Macro(
     ("d",),
     "CASE WHEN year(d) BETWEEN 1 AND 9999 THEN CAST(d AS VARCHAR)"
     " ELSE CASE WHEN year(d) < 0 THEN '-' ELSE '' END"
-    " || lpad(CAST(abs(year(d)) AS VARCHAR), greatest(4, length(CAST(abs(year(d)) AS VARCHAR))), '0')"
+    " || lpad(CAST(abs(year(d)) AS VARCHAR),"
+    " CAST(greatest(4, length(CAST(abs(year(d)) AS VARCHAR))) AS INTEGER), '0')"
     " || format('-{:02d}-{:02d}', month(d), day(d)) END",
 )
 
@@ -130,6 +142,17 @@ def _by_macro(macro: Macro) -> CastBuilder:
 
 def _plain(site: CastSite) -> Sql:
     return cast(site.value, "VARCHAR")
+
+
+def _decimal(site: CastSite) -> Sql:
+    """DuckDB leaves out the zero of 0.5 where the type has no whole digits."""
+    source = site.source
+    assert isinstance(source, Decimal)
+    if source.precision > source.scale:
+        return _plain(site)
+    if source.precision < DECIMAL_PRECISION_MAX:
+        return cast(cast(site.value, f"DECIMAL({source.precision + 1},{source.scale})"), "VARCHAR")
+    return template(r"regexp_replace({0}, '^(-?)\.', '\10.')", _plain(site))
 
 
 def cut_fraction(text: Sql, precision: int) -> Sql:
@@ -184,7 +207,7 @@ _TEXTS: Final[Mapping[str, CastBuilder]] = {
     "smallint": _plain,
     "integer": _plain,
     "bigint": _plain,
-    "decimal": _plain,
+    "decimal": _decimal,
     "uuid": _plain,
     "double": _by_macro(DOUBLE_TEXT),
     "real": _by_macro(REAL_TEXT),
