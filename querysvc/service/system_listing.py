@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from querysvc.errors import QueryServiceError
-from querysvc.plan import Domain
+from querysvc.plan import Domain, TableColumn
+from querysvc.planning.metadata import table_columns, view_info
 from querysvc.service.catalog_errors import catalog_errors
-from querysvc.service.system_metadata import INFORMATION_SCHEMA, SYSTEM, system_schemas
-from querysvc.sql.metadata import MetadataReader, TableInfo, ViewInfo
+from querysvc.service.system_metadata import (
+    INFORMATION_SCHEMA,
+    SYSTEM,
+    system_schemas,
+    virtual_columns,
+)
+from querysvc.sql.metadata import ViewInfo
 from querysvc.types.algebra import TrinoType
 from querysvc_catalog.errors import EntityNotFoundError
 from querysvc_catalog.model import DatabaseName, DataCatalog, Table, TableName
 from querysvc_catalog.service import CatalogService
 
-_VIEW: Final = "VIRTUAL_VIEW"
 _LOOKUPS_MAX: Final = 20
 """So many tables are looked up by name; above it the schema is listed."""
 
@@ -43,7 +48,7 @@ class TableEntry:
     @property
     def is_view(self) -> bool:
         """Whether it is a view."""
-        return self.table is not None and self.table.table_type == _VIEW
+        return self.table is not None and self.table.is_view
 
     @property
     def comment(self) -> str | None:
@@ -64,9 +69,8 @@ class ColumnEntry:
 class Listing:
     """Lists what the catalog holds, and the virtual tables beside."""
 
-    def __init__(self, catalog: CatalogService, metadata: MetadataReader) -> None:
+    def __init__(self, catalog: CatalogService) -> None:
         self._catalog = catalog
-        self._metadata = metadata
 
     def catalogs(self, wanted: Wanted) -> list[str]:
         """Catalogs by name."""
@@ -96,30 +100,27 @@ class Listing:
                     yield TableEntry((catalog, schema, table.name), table)
 
     def columns(self, entry: TableEntry) -> Iterator[ColumnEntry]:
-        """The visible columns of a table or view; none when it cannot be read."""
-        try:
-            relation = self._metadata.relation(*entry.name)
-        except QueryServiceError:
-            return  # one table with a wrong definition must not hide the others
-        comments = _comments(entry.table)
-        if isinstance(relation, ViewInfo):
-            for column in relation.columns:
-                yield ColumnEntry(column.name, column.type, comments.get(column.name))
-        elif isinstance(relation, TableInfo):
-            for field in relation.columns:
-                if not field.is_hidden:
-                    comment = comments.get(field.name)
-                    yield ColumnEntry(field.name, field.type, comment, field.is_partition_key)
+        """The visible columns of a table or view; none when its definition is wrong."""
+        table = entry.table
+        if table is None:
+            for column in virtual_columns(*entry.name) or ():
+                if not column.is_hidden:
+                    yield ColumnEntry(column.name, column.type)
+        elif entry.is_view:
+            view = _view(table)
+            for output in () if view is None else view.columns:
+                yield ColumnEntry(output.name, output.type)
+        else:
+            comments = {c.name: c.comment for c in (*table.columns, *table.partition_keys)}
+            for column in _columns(table):
+                if not column.is_hidden:
+                    comment = comments.get(column.name)
+                    yield ColumnEntry(column.name, column.type, comment, column.is_partition_key)
 
     def view_definition(self, entry: TableEntry) -> str | None:
         """A view's SQL."""
-        if not entry.is_view:
-            return None
-        try:
-            relation = self._metadata.relation(*entry.name)
-        except QueryServiceError:
-            return None
-        return relation.sql if isinstance(relation, ViewInfo) else None
+        view = _view(entry.table) if entry.table is not None and entry.is_view else None
+        return None if view is None else view.sql
 
     def _catalogs(self) -> Iterator[DataCatalog]:
         token = None
@@ -165,9 +166,18 @@ def _chosen(names: Iterable[str], wanted: Names) -> list[str]:
     return sorted(name for name in names if wanted is None or name in wanted)
 
 
-def _comments(table: Table | None) -> dict[str, str | None]:
-    if table is None:
-        return {}
-    descriptor = table.storage_descriptor
-    columns = (*(descriptor.columns if descriptor else ()), *table.partition_keys)
-    return {column.name.lower(): column.comment for column in columns}
+# One table with a wrong definition must not hide the others.
+
+
+def _columns(table: Table) -> tuple[TableColumn, ...]:
+    try:
+        return table_columns(table)
+    except QueryServiceError:
+        return ()
+
+
+def _view(table: Table) -> ViewInfo | None:
+    try:
+        return view_info(table)
+    except QueryServiceError:
+        return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -72,6 +74,11 @@ JDBC_COLUMNS = [
 ]
 
 
+def _view() -> str:
+    document = {"originalSql": "SELECT 1 n", "columns": [{"name": "n", "type": "bigint"}]}
+    return f"/* Presto View: {b64encode(json.dumps(document).encode()).decode()} */"
+
+
 class Lake:
     """A catalog with its metadata, and queries over the virtual tables run on a real DuckDB."""
 
@@ -82,9 +89,7 @@ class Lake:
         self.state = MemoryState()
         self.engine = LocalEngine()
         self.reader = SystemMetadata(self.metadata)
-        tables = SystemTables(
-            Listing(self.catalog, self.reader), self.state, "node", "http://node:8080"
-        )
+        tables = SystemTables(Listing(self.catalog), self.state, "node", "http://node:8080")
         self.planner = FakePlanner()
         self._system = SystemTablePlanner(self.planner, tables)
         self.session = dataclasses.replace(Session(), started_at=datetime.now(UTC))
@@ -118,7 +123,7 @@ def lake() -> Iterator[Lake]:
     lake.metadata.add_schema("default")
     lake.add_table("shop", "every_type", COLUMNS)
     lake.catalog.create_table(
-        Table("recent", "shop", table_type="VIRTUAL_VIEW", view_original_text="x")
+        Table("recent", "shop", table_type="VIRTUAL_VIEW", view_original_text=_view())
     )
     lake.metadata.add_view("shop", "recent", ViewInfo("SELECT 1 n", (ResultColumn("n", BIGINT),)))
     yield lake

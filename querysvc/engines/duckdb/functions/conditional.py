@@ -24,6 +24,8 @@ SCALARS: Final[ScalarTable] = {
     "$current_catalog": lambda site: text_literal(site.context.session.catalog),
     "$current_schema": lambda site: text_literal(site.context.session.database),
     "$current_user": lambda site: text_literal(site.context.session.user),
+    # Clients choose their metadata queries by it; our answers are those of this version.
+    "version": lambda _: text_literal("476"),
     "$not": "(NOT {0})",
     "fail": _fail,
     "typeof": _typeof,
