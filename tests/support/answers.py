@@ -43,7 +43,9 @@ def parse_type(text: str) -> Type:
     name, parts = text[:start].strip(), _split(text[start + 1 : text.rindex(")")])
     if name == "row":
         return name, [_row_field(part) for part in parts]
-    return (name, [parse_type(part) for part in parts]) if name in ("array", "map") else (name, parts)
+    return (
+        (name, [parse_type(part) for part in parts]) if name in ("array", "map") else (name, parts)
+    )
 
 
 def _row_field(part: str) -> tuple[str | None, Type]:

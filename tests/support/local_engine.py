@@ -35,7 +35,7 @@ _HIVE_NAMES = {"int": "integer"}
 @cache
 def tiny_metadata() -> MemoryMetadata:
     """The catalog with TPC-H tiny's tables in the database `tiny`."""
-    metadata = MemoryMetadata()
+    metadata = MemoryMetadata("tpch")
     metadata.add_schema("tiny")
     for entry in json.loads((TINY / "tables.json").read_text()):
         columns = [
@@ -54,7 +54,7 @@ class LocalEngine:
         for statement in statements():
             self.connection.execute(statement)
         now = datetime.now(UTC)
-        self.session = Session(database="tiny", started_at=now)
+        self.session = Session("tpch", "tiny", started_at=now, user="oracle")
 
     def analyse(self, sql: str) -> AnalysedStatement:
         """The checked statement."""
@@ -117,9 +117,7 @@ def _batches(reader: Any) -> Iterator[Any]:
 
 
 def _relation(reference: TableReference) -> str:
-    columns = ", ".join(
-        f'"{column.name}" AS "c{i}"' for i, column in enumerate(reference.columns)
-    )
+    columns = ", ".join(f'"{column.name}" AS "c{i}"' for i, column in enumerate(reference.columns))
     return f"(SELECT {columns} FROM read_parquet('{TINY / reference.table.name}.parquet'))"
 
 

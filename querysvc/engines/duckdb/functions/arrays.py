@@ -32,9 +32,7 @@ def _cardinality(site: CallSite) -> Sql:
 
 SCALARS: Final[ScalarTable] = {
     "cardinality(array(e))": _cardinality,
-    "cardinality(array(E))": _cardinality,
     "cardinality(map(k,v))": _cardinality,
-    "cardinality(map(K,V))": _cardinality,
     "element_at": _element_at,
     "filter": "list_filter({0}, {1})",
     "transform": "list_transform({0}, {1})",

@@ -28,7 +28,7 @@ def install_functions(
     connection: duckdb.DuckDBPyConnection, functions: Iterable[PythonFunction]
 ) -> None:
     """Register vectorised functions; one that is already there stays."""
-    from duckdb import CatalogException
+    from duckdb import NotImplementedException
 
     for function in functions:
         try:
@@ -41,7 +41,7 @@ def install_functions(
                 null_handling="special",
                 side_effects=not function.is_deterministic,
             )
-        except CatalogException as error:
+        except NotImplementedException as error:
             if "already" not in str(error):
                 raise
 

@@ -57,12 +57,13 @@ from querysvc.tree import (
     RowConstructor,
     Try,
 )
-from querysvc.types.algebra import DOUBLE, INTEGER_TYPES, REAL, Decimal
+from querysvc.types.algebra import DOUBLE, INTEGER_TYPES, REAL, Decimal, TrinoType
 
 # What may fail at run time, or is dear: such a term must not run when an earlier one decides.
 _MAY_FAIL: Final = re.compile(
     r"\[NULL\]\[CAST\(|" + re.escape(FAILURE_MARK) + r'|"py_|//|[-+*] |CAST\("|"m_|AS DECIMAL'
 )
+_EXACT_INTEGERS: Final[Mapping[TrinoType, int]] = {DOUBLE: 2**53, REAL: 2**24}
 _VOLATILE: Final = re.compile(r"random\(|uuid\(")
 
 
@@ -107,23 +108,23 @@ def _cast(context: Context, node: Cast) -> Sql:
 
 
 def _folded(node: Cast) -> Sql | None:
-    """A whole constant in a wider number's type: it is compared with bare columns."""
-    inner = node.value
-    if not isinstance(inner, Literal) or inner.type not in INTEGER_TYPES or inner.value is None:
+    """A number's constant in a wider number's type: it is compared with bare columns."""
+    inner, target = node.value, node.type
+    if not isinstance(inner, Literal) or inner.value is None:
         return None
     value = inner.value
+    if isinstance(inner.type, Decimal) and target.is_floating:
+        return Sql(f"CAST('{value:f}' AS {storage_type(target)})")
+    if inner.type not in INTEGER_TYPES:
+        return None
     assert isinstance(value, int)
-    if node.type in INTEGER_TYPES and INTEGER_TYPES.index(node.type) >= INTEGER_TYPES.index(
-        inner.type
-    ):
-        return literal(value, node.type)
-    if (node.type == DOUBLE and abs(value) < 2**53) or (node.type == REAL and abs(value) < 2**24):
-        return literal(float(value), node.type)
-    if (
-        isinstance(node.type, Decimal)
-        and len(str(abs(value))) <= node.type.precision - node.type.scale
-    ):
-        return Sql(f"CAST('{value}' AS {storage_type(node.type)})")
+    if target in INTEGER_TYPES:
+        is_wider = INTEGER_TYPES.index(target) >= INTEGER_TYPES.index(inner.type)
+        return literal(value, target) if is_wider else None
+    if abs(value) < _EXACT_INTEGERS.get(target, 0):
+        return literal(float(value), target)
+    if isinstance(target, Decimal) and len(str(abs(value))) <= target.precision - target.scale:
+        return Sql(f"CAST('{value}' AS {storage_type(target)})")
     return None
 
 

@@ -118,12 +118,15 @@ def _remainder(site: CallSite) -> Sql:
 def _checked(site: CallSite, operator: str) -> Sql:
     """An integer division: DuckDB answers NULL for a zero divisor, Trino fails."""
     divisor = site.nodes[1]
-    if isinstance(divisor, Literal) and divisor.value:
+    if isinstance(divisor, Literal) and divisor.value not in (0, -1):
         return operation(operator, *site.arguments)
 
     def body(first: Sql, second: Sql) -> Sql:
-        is_zero = Sql(f"({second} = 0 AND {first} IS NOT NULL)")
-        return case([(is_zero, numbers.DIVISION_BY_ZERO)], operation(operator, first, second))
+        branches = [(Sql(f"({second} = 0 AND {first} IS NOT NULL)"), numbers.DIVISION_BY_ZERO)]
+        if operator == "%":  # DuckDB overflows on the lowest number
+            nothing = cast(Sql("0"), site.result_type)
+            branches.append((Sql(f"({second} = -1 AND {first} IS NOT NULL)"), nothing))
+        return case(branches, operation(operator, first, second))
 
     return bind(site.arguments, body)
 
