@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,17 +77,38 @@ def open_database(url: str, *, pool_size: int = 16, busy_timeout_seconds: float 
     return Database(engine)
 
 
-def _prepare_sqlite(engine: Engine, busy_timeout_seconds: float) -> None:
-    @event.listens_for(engine, "connect")
-    def _configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        # The driver's own BEGIN comes late and is always deferred: we say BEGIN ourselves.
-        connection.isolation_level = None
+def catalog_engine(database: Database, *, busy_timeout_seconds: float = 30.0) -> Engine:
+    """The engine of the catalog's store in the same database.
+
+    On SQLite it is one of its own: that store works under the driver's transactions, which begin
+    with the first write, so that readers of the catalog never hold up its writers.
+    """
+    if not database.is_sqlite:
+        return database.engine
+    engine = create_engine(database.engine.url)
+    event.listen(engine, "connect", _pragmas(busy_timeout_seconds))
+    return engine
+
+
+def _pragmas(busy_timeout_seconds: float) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
+    def configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}")
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
+
+    return configure
+
+
+def _prepare_sqlite(engine: Engine, busy_timeout_seconds: float) -> None:
+    event.listen(engine, "connect", _pragmas(busy_timeout_seconds))
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # The driver's own BEGIN comes late and is always deferred: we say BEGIN ourselves.
+        connection.isolation_level = None
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -15,8 +15,9 @@ from sqlalchemy import text
 
 from querysvc.state.database import Database
 from querysvc.state.tables import UtcTimestamp, metadata
+from querysvc_catalog.tables import metadata as catalog_metadata
 
-ALL_METADATA = [metadata]
+ALL_METADATA = [metadata, catalog_metadata]
 # Any number will do, as long as it is ours alone: nodes that start together take turns on it.
 _MIGRATION_LOCK = 0x71737664
 

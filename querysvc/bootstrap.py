@@ -1,0 +1,387 @@
+"""Builds the service from Settings: the only module that sees all parts.
+
+Application(settings)      opens the state (and migrates it), builds the parts, starts nothing
+application.start()        recovers queries, starts workers and threads
+application.close()        lets running queries end or go back to the queue, then ends all
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import get_args
+
+import structlog
+from pydantic import SecretStr
+
+from querysvc.engines.duckdb.engine import DuckDBEngine
+from querysvc.engines.duckdb.settings import SupervisorSettings
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.model import ResultConfiguration
+from querysvc.plan import AnalysedStatement, Engine, ResourceLimits
+from querysvc.planning.access import GuardedFetcher
+from querysvc.planning.metadata import CatalogMetadata
+from querysvc.planning.partitions import PartitionSelector
+from querysvc.planning.planner import Planner
+from querysvc.planning.request import QueryPlanner
+from querysvc.results.files import TextFiles
+from querysvc.results.publisher import Publisher
+from querysvc.results.spool import SpoolDirectory
+from querysvc.service.admission import Admission, AdmissionLimits
+from querysvc.service.audit import AuditLog
+from querysvc.service.auth import Authenticator, SecretBox
+from querysvc.service.clock import SystemClock
+from querysvc.service.ddl import DdlExecutor
+from querysvc.service.ddl_statements import DdlStatements
+from querysvc.service.dispatch import Dispatcher
+from querysvc.service.execution import SHUTTING_DOWN, QueryRunner, RunnerParts
+from querysvc.service.gate import GateLimits, GatePool
+from querysvc.service.housekeeping import Housekeeping
+from querysvc.service.inspection import Inspector
+from querysvc.service.queries import QueryService, QueryServiceParts
+from querysvc.service.result_access import ResultAccess
+from querysvc.service.running import RunningQueries
+from querysvc.service.saved import SavedStatements
+from querysvc.service.statements import SelectExecutor, StatementExecutor
+from querysvc.service.system_listing import Listing
+from querysvc.service.system_metadata import SystemMetadata
+from querysvc.service.system_tables import SystemTablePlanner, SystemTables
+from querysvc.service.upkeep import Upkeep
+from querysvc.service.watch import Watchers
+from querysvc.service.work_groups import PRIMARY, WorkGroupService
+from querysvc.settings import BucketSettings, Settings
+from querysvc.sql.ddl import Statement
+from querysvc.sql.metadata import MetadataReader
+from querysvc.state.database import catalog_engine, open_database, sqlite_url
+from querysvc.state.directory import StateDirectory
+from querysvc.state.migrate import upgrade
+from querysvc.state.repository import State
+from querysvc.state.sql import SqlState
+from querysvc.state.values import GuardPolicy, GuardPolicyName, WorkGroup
+from querysvc.storage.bucket_facts import BucketFactsCache
+from querysvc.storage.client import StorageClient
+from querysvc.storage.configuration import BucketOverride, Credentials, StorageConfiguration
+from querysvc.storage.fetcher import Fetcher
+from querysvc.storage.guard import StorageGuard
+from querysvc.storage.publish import ResultPublisher
+from querysvc.storage.s3_connection import S3Connection
+from querysvc.telemetry import Metrics
+from querysvc_catalog.service import CatalogService
+from querysvc_catalog.sql import SqlCatalogRepository
+
+_log = structlog.get_logger(__name__)
+_STOP_SECONDS = 5.0
+
+
+class Application:
+    """All parts of one service."""
+
+    settings: Settings
+    state: State
+    catalog: CatalogService
+    metadata: MetadataReader
+    engine: Engine
+    storage: StorageClient
+    publisher: ResultPublisher
+    queries: QueryService
+    work_groups: WorkGroupService
+    saved: SavedStatements
+    authenticator: Authenticator
+    metrics: Metrics
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._closers = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            self._build(stack)
+            self._closers = stack.pop_all()
+
+    def start(self) -> None:
+        """Recover what an earlier process left, and begin to run queries."""
+        self._fetcher.start()
+        self._upkeep.recover(is_start=True)
+        self._upkeep.sweep()
+        self._dispatcher.start()
+        self._dispatcher.wake(self.state.queued_total())
+        self._housekeeping.start()
+
+    def readiness(self) -> dict[str, str]:
+        """What is wrong, by part; empty when queries can run."""
+        problems: dict[str, str] = {}
+        for part, check in (("state", self.state.check), ("storage gateway", self._check_fetcher)):
+            try:
+                check()
+            except Exception as error:
+                # Whatever a part raises here is what a watcher is to be told.
+                problems[part] = f"{type(error).__name__}: {error}"
+        self.metrics.up.set(not problems)
+        return problems
+
+    def close(self) -> None:
+        """Stop claiming, let running queries end or give them back, and end all parts."""
+        self._dispatcher.stop()
+        running = self._running
+        if not running.wait_until_empty(self.settings.shutdown_grace_seconds):
+            for query in running.all():
+                query.stop(SHUTTING_DOWN)
+            if not running.wait_until_empty(_STOP_SECONDS):
+                _log.warning("Queries did not stop in time; their leases will settle them.")
+        self._closers.close()
+
+    def _build(self, stack: contextlib.ExitStack) -> None:
+        self._clock = SystemClock()
+        self.metrics = Metrics()
+        self._directory = StateDirectory(self.settings.state_dir)
+        stack.callback(self._directory.close)
+        self._node = self.settings.node_name or self._directory.node_name()
+        self._open_state(stack)
+        self._open_storage(stack)
+        self._watchers, self._running = Watchers(), RunningQueries()
+        self._audit = AuditLog(self.state, self._clock)
+        self._limits = resource_limits(self.settings)
+        self._spools = SpoolDirectory(self._directory.results)
+        self._texts = TextFiles(self._spools, self.engine.encode_text)
+        self._gate = GatePool(self.metadata, gate_limits(self.settings))
+        stack.callback(self._gate.close)
+        self._build_people()
+        self._build_queries(stack)
+
+    def _open_state(self, stack: contextlib.ExitStack) -> None:
+        secret_url = self.settings.database_url
+        self._is_shared = secret_url is not None
+        url = secret_url.get_secret_value() if secret_url else sqlite_url(self._directory.database)
+        database = open_database(url)
+        stack.callback(database.close)
+        upgrade(database)
+        self.state = SqlState(database)
+        engine = catalog_engine(database)
+        stack.callback(engine.dispose)
+        self.catalog = CatalogService(SqlCatalogRepository(engine), self._clock.now)
+        self.catalog.ensure_defaults()
+        self.metadata = SystemMetadata(CatalogMetadata(self.catalog))
+
+    def _open_storage(self, stack: contextlib.ExitStack) -> None:
+        configuration = storage_configuration(self.settings)
+        connection = S3Connection(configuration)
+        stack.callback(connection.close)
+        self.storage = StorageClient(connection)
+        self._guard = StorageGuard(self.storage, BucketFactsCache(connection))
+        self.publisher = ResultPublisher(connection)
+        self._fetcher = Fetcher(configuration)
+        stack.callback(self._fetcher.close)
+        self._gateway = GuardedFetcher(self._fetcher)
+        engine_settings = SupervisorSettings(
+            scratch_directory=self._directory.scratch(), idle_workers=self.settings.idle_workers
+        )
+        self.engine = DuckDBEngine(self._gateway, engine_settings)
+        stack.callback(self.engine.close)
+
+    def _build_people(self) -> None:
+        self.work_groups = WorkGroupService(self.state, self.state, self._audit, self._clock)
+        self.work_groups.ensure_primary(primary_work_group(self.settings))
+        self.saved = SavedStatements(self.state, self.work_groups, self._clock)
+        self.authenticator = Authenticator(
+            self.state,
+            SecretBox(self._directory.key_file),
+            self._clock,
+            is_required=self.settings.auth == "keys",
+        )
+
+    def _build_queries(self, stack: contextlib.ExitStack) -> None:
+        planner = self._planner()
+        self._dispatcher = Dispatcher(
+            self.state,
+            QueryRunner(self._runner_parts(planner)).run,
+            self._clock,
+            node=self._node,
+            running_max=self.settings.running_queries_max,
+            work_group_running_max=self.settings.work_group_running_max,
+            lease_seconds=self.settings.lease_seconds,
+        )
+        self._upkeep = Upkeep(
+            queries=self.state,
+            running=self._running,
+            watchers=self._watchers,
+            dispatcher=self._dispatcher,
+            spools=self._spools,
+            audit=self._audit,
+            clock=self._clock,
+            node=self._node,
+            lease_seconds=self.settings.lease_seconds,
+            retention_seconds=self.settings.result_retention_seconds,
+            is_shared=self._is_shared,
+        )
+        self._housekeeping = Housekeeping(self._upkeep.tasks())
+        stack.callback(self._audit.flush)
+        stack.callback(self._housekeeping.stop)
+        stack.callback(self._dispatcher.join, _STOP_SECONDS)
+        self.queries = QueryService(
+            QueryServiceParts(
+                queries=self.state,
+                groups=self.work_groups,
+                gate=self._gate,
+                admission=Admission(self.state, admission_limits(self.settings), self._clock),
+                running=self._running,
+                watchers=self._watchers,
+                results=ResultAccess(self.state, self._spools, self._texts, self._running),
+                inspector=Inspector(self._gate, planner, self.engine, self._clock, self._limits),
+                audit=self._audit,
+                clock=self._clock,
+                wake=self._dispatcher.wake,
+            )
+        )
+        self.metrics.watch(self._gauges())
+
+    def _planner(self) -> QueryPlanner:
+        selector = PartitionSelector(self.catalog)
+        planner = Planner(selector, self.storage, self._guard, self._gateway.expect)
+        listing = Listing(self.catalog, self.metadata)
+        address = f"http://{self.settings.host}:{self.settings.port}"
+        tables = SystemTables(listing, self.state, self._node, address)
+        return SystemTablePlanner(planner, tables)
+
+    def _runner_parts(self, planner: QueryPlanner) -> RunnerParts:
+        return RunnerParts(
+            queries=self.state,
+            groups=self.work_groups,
+            gate=self._gate,
+            executors=self._executors(planner),
+            spools=self._spools,
+            texts=self._texts,
+            publisher=Publisher(self.publisher),
+            running=self._running,
+            watchers=self._watchers,
+            audit=self._audit,
+            metrics=self.metrics,
+            clock=self._clock,
+            limits=self._limits,
+        )
+
+    def _executors(self, planner: QueryPlanner) -> dict[type, StatementExecutor]:
+        """Who runs which statement: a new kind of statement is registered here."""
+        ddl = DdlStatements(DdlExecutor(self.catalog, _Directories(self.storage)))
+        return {
+            AnalysedStatement: SelectExecutor(planner, self.engine, self._clock),
+            **dict.fromkeys(get_args(Statement), ddl),
+        }
+
+    def _check_fetcher(self) -> None:
+        if self._fetcher.process_id is None:
+            self._fetcher.start()
+
+    def _gauges(self) -> dict[str, tuple[str, Callable[[], float]]]:
+        return {
+            "querysvc_running_queries": (
+                "Queries that run on this node.",
+                lambda: len(self._running.all()),
+            ),
+            "querysvc_queued_queries": (
+                "Queries that wait, of all nodes.",
+                lambda: self.state.queued_total(),
+            ),
+        }
+
+
+class _Directories:
+    """The DDL's lister over the storage client."""
+
+    def __init__(self, storage: StorageClient) -> None:
+        self._storage = storage
+
+    def directories(self, location: str) -> Iterable[str]:
+        """The names of the «directories» directly under a location."""
+        prefixes = self._storage.list_prefixes([location])[0]
+        return [prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes]
+
+
+def resource_limits(settings: Settings) -> ResourceLimits:
+    """What one query may take, where its work group sets nothing."""
+    return ResourceLimits(
+        memory_bytes=settings.query_memory_bytes,
+        spill_bytes=settings.query_spill_bytes,
+        timeout_seconds=settings.query_timeout_seconds,
+        scanned_bytes_max=settings.query_scanned_bytes_max,
+        result_bytes_max=settings.query_result_bytes_max,
+        threads=settings.query_threads,
+        fetch_window_bytes=settings.query_fetch_window_bytes,
+    )
+
+
+def admission_limits(settings: Settings) -> AdmissionLimits:
+    """What is taken into the queue."""
+    return AdmissionLimits(
+        sql_bytes_max=settings.sql_bytes_max,
+        queued_max=settings.queued_queries_max,
+        queued_total_max=settings.queued_queries_total_max,
+        submissions_per_second=settings.submissions_per_second_max,
+        submissions_burst=settings.submissions_burst_max,
+    )
+
+
+def gate_limits(settings: Settings) -> GateLimits:
+    """What the analysis of one statement may take."""
+    return GateLimits(
+        processes=settings.analysis_processes,
+        timeout_seconds=settings.analysis_timeout_seconds,
+        memory_bytes=settings.analysis_memory_bytes,
+    )
+
+
+def primary_work_group(settings: Settings) -> WorkGroup:
+    """The work group that a new service begins with."""
+    return WorkGroup(
+        PRIMARY,
+        enforces_configuration=False,
+        result_configuration=ResultConfiguration(output_location=settings.output_location),
+        guard=GuardPolicy(GuardPolicyName(settings.guard_policy)),
+    )
+
+
+def storage_configuration(settings: Settings) -> StorageConfiguration:
+    """Where S3 is and how it is used."""
+    bundle = settings.s3_ca_bundle_file
+    token = settings.s3_session_token
+    credentials = _credentials(settings.s3_access_key_id, settings.s3_secret_access_key)
+    if credentials is not None and token is not None:
+        credentials = dataclasses.replace(credentials, session_token=token.get_secret_value())
+    return StorageConfiguration(
+        endpoint_url=settings.s3_endpoint,
+        region=settings.s3_region,
+        path_style=settings.s3_path_style,
+        tls_verify=settings.s3_tls_verify,
+        ca_bundle=None if bundle is None else str(bundle),
+        credentials=credentials,
+        anonymous=settings.s3_anonymous,
+        buckets={name: _override(bucket) for name, bucket in settings.s3_buckets.items()},
+        request_concurrency=settings.s3_requests_max,
+        query_request_concurrency=settings.s3_query_requests_max,
+        range_cache_bytes=settings.s3_range_cache_bytes,
+        connect_timeout_seconds=settings.s3_connect_timeout_seconds,
+        stall_timeout_seconds=settings.s3_stall_timeout_seconds,
+        attempts_max=settings.s3_attempts_max,
+        retry_timeout_seconds=settings.s3_retry_timeout_seconds,
+        listing_concurrency=settings.s3_listing_requests_max,
+        bucket_facts_ttl_seconds=settings.s3_bucket_facts_ttl_seconds,
+        unanswered_bucket_facts=settings.s3_unanswered_bucket_facts,
+    )
+
+
+def _override(bucket: BucketSettings) -> BucketOverride:
+    return BucketOverride(
+        endpoint_url=bucket.endpoint,
+        region=bucket.region,
+        path_style=bucket.path_style,
+        credentials=_credentials(bucket.access_key_id, bucket.secret_access_key),
+    )
+
+
+def _credentials(key_id: SecretStr | None, secret: SecretStr | None) -> Credentials | None:
+    if key_id is None and secret is None:
+        return None
+    if key_id is None or secret is None:
+        raise QueryServiceError(
+            ErrorCode.CONFIGURATION_INVALID,
+            "an S3 access key id and its secret must be set together",
+        )
+    return Credentials(key_id.get_secret_value(), secret.get_secret_value())
