@@ -100,7 +100,11 @@ class StorageClient:
     async def _pages(self, location: Location, *, delimiter: str | None) -> Listing:
         maximum = self.configuration.listing_objects_max
         listing = Listing(location.bucket, location.prefix, maximum)
-        arguments = {"Prefix": location.prefix, "EncodingType": "url"}
+        arguments: dict[str, str | int] = {
+            "Prefix": location.prefix,
+            "EncodingType": "url",
+            "MaxKeys": self.configuration.listing_page_keys,
+        }
         if delimiter is not None:
             arguments["Delimiter"] = delimiter
         token: str | None = None
@@ -114,7 +118,7 @@ class StorageClient:
             if token is None:
                 return listing
 
-    async def _page(self, location: Location, arguments: Mapping[str, str]) -> ListingPage:
+    async def _page(self, location: Location, arguments: Mapping[str, str | int]) -> ListingPage:
         """Fetch one page; an answer that is not a whole page is asked for again."""
         attempt = 1
         while True:

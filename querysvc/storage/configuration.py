@@ -78,9 +78,9 @@ class StorageConfiguration:
     """Requests are not signed (public buckets)."""
     buckets: Mapping[str, BucketOverride] = field(default_factory=dict)
 
-    request_concurrency: int = 64
+    request_concurrency: int = 192
     """GETs in flight on this node."""
-    query_request_concurrency: int = 32
+    query_request_concurrency: int = 96
     """GETs in flight for one query."""
     segment_bytes: int = 4 << 20
     """Longest single GET."""
@@ -103,6 +103,8 @@ class StorageConfiguration:
 
     listing_concurrency: int = 32
     """Listing and HEAD requests in flight."""
+    listing_page_keys: int = 1000
+    """Keys that one page of a listing holds (S3 gives at most 1000)."""
     listing_objects_max: int = 5_000_000
     """Objects that one location may have."""
     metadata_attempts_max: int = 6

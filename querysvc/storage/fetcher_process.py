@@ -13,6 +13,7 @@ import threading
 from typing import Any  # control messages are JSON of our own making
 
 import orjson
+import uvloop
 
 from querysvc.storage.configuration import (
     BucketAccess,
@@ -163,7 +164,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(control.fileno(), False)
-    asyncio.run(_run(control))
+    uvloop.run(_run(control))
 
 
 if __name__ == "__main__":

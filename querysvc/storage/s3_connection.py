@@ -88,7 +88,10 @@ class S3Connection:
                 attempts = self.configuration.metadata_attempts_max
                 opened = open_client(self.configuration, endpoint, self._chain, attempts=attempts)
                 client = await opened.__aenter__()
-                client.meta.events.register("before-parse.s3.ListObjectsV2", listing.replace_parser)
+                # First: botocore's own handler would parse the whole body to look for errors.
+                client.meta.events.register_first(
+                    "before-parse.s3.ListObjectsV2", listing.replace_parser
+                )
                 self._clients[endpoint] = client
         return self._clients[endpoint]
 

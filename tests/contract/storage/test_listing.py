@@ -63,16 +63,15 @@ def test_folders_are_listed_for_partition_discovery(
     ]
 
 
-def test_many_locations_and_many_pages_come_together(moto: Any, open_storage: Any) -> None:
-    client = moto.client()
-    own_bucket = f"pages-{uuid.uuid4().hex[:20]}"
-    client.create_bucket(Bucket=own_bucket)
-    for n in range(1005):
-        client.put_object(Bucket=own_bucket, Key=f"big/{n:05d}", Body=b"x")
-    client.put_object(Bucket=own_bucket, Key="small/1", Body=b"x")
-    storage = open_storage(moto.configuration())
+def test_many_locations_and_many_pages_come_together(
+    server: Any, own_bucket: str, open_storage: Any
+) -> None:
+    for n in range(25):
+        server.client().put_object(Bucket=own_bucket, Key=f"big/{n:05d}", Body=b"x")
+    server.client().put_object(Bucket=own_bucket, Key="small/1", Body=b"x")
+    storage = open_storage(server.configuration(listing_page_keys=10))
     big, small = storage.client.list_locations([f"s3://{own_bucket}/{p}" for p in ("big", "small")])
-    assert [one.key for one in big] == [f"big/{n:05d}" for n in range(1005)]
+    assert [one.key for one in big] == [f"big/{n:05d}" for n in range(25)]
     assert [one.key for one in small] == ["small/1"]
 
 
