@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any  # botocore's arguments are untyped
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import StoredObject
@@ -123,7 +124,10 @@ class StorageClient:
         attempt = 1
         while True:
             response = await self._connection.call(
-                "list_objects_v2", bucket=location.bucket, what=str(location), **arguments
+                "list_objects_v2",
+                bucket=location.bucket,
+                what=str(location),
+                **dict[str, Any](arguments),
             )
             page = response[PAGE]
             if isinstance(page, ListingPage):

@@ -165,6 +165,16 @@ class Fetcher:
         # The secrets travel here: never in the environment or the arguments, which /proc shows.
         self._ask({"operation": "start", "configuration": dataclasses.asdict(self._configuration)})
 
+    def _abandon(self) -> None:
+        """Give up a gateway that does not answer; the next `attach` starts another."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def _ask(self, request: object) -> tuple[dict[str, Any], list[int]]:
         control = self._control
         assert control is not None
@@ -172,6 +182,8 @@ class Fetcher:
             send_message(control, orjson.dumps(request))
             reply, descriptors = receive_message(control, descriptors_max=2)
         except (OSError, EOFError) as error:
+            # After a late answer nothing on this connection would be an answer to its question.
+            self._abandon()
             raise QueryServiceError(
                 ErrorCode.STORAGE_UNAVAILABLE, f"the storage gateway is gone ({error})"
             ) from error

@@ -25,7 +25,7 @@ from obstore.store import S3Store
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.storage.configuration import BucketAccess, Endpoint, StorageConfiguration
 from querysvc.storage.credentials import CredentialChain
-from querysvc.storage.s3_errors import denied, is_client_side_encrypted
+from querysvc.storage.s3_errors import denied, is_client_side_encrypted, names_bad_credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,9 +346,9 @@ def _classified(text: str, target: PlannedObject, endpoint: str) -> Exception:
     status = int(match[1]) if match else 0
     if status == 416:
         return changed(target, "it is shorter than listed")
-    if status in (401, 403) or "AccessDenied" in text:
+    if status in (401, 403) or "AccessDenied" in text or names_bad_credentials(text):
         return denied(text, target.address, endpoint)
-    if 300 <= status < 500 and status not in _PASSING:
+    if 300 <= status < 500 and status not in _PASSING and "RequestTimeout" not in text:
         return QueryServiceError(
             ErrorCode.STORAGE_UNAVAILABLE, f"{endpoint} refused {target.address}: {_brief(text)}"
         )

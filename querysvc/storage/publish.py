@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,11 +116,15 @@ class ResultPublisher:
             )
         except BaseException:
             # Parts of an upload that nobody ends are invisible, and cost money for ever.
-            await asyncio.shield(
-                self._connection.call(
-                    "abort_multipart_upload", bucket=target.bucket, what=target.address, **upload
+            with contextlib.suppress(QueryServiceError):  # the first failure is the one to tell
+                await asyncio.shield(
+                    self._connection.call(
+                        "abort_multipart_upload",
+                        bucket=target.bucket,
+                        what=target.address,
+                        **upload,
+                    )
                 )
-            )
             raise
 
     async def _upload_parts(

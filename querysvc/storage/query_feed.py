@@ -87,6 +87,8 @@ class QueryFeed:
         self._configuration = configuration
         self._source = source
         self._cache = cache
+        self._labels: dict[str, str] = {}
+        """Endpoints by bucket, as the cache names them."""
         self._segment_bytes = max(
             _SEGMENT_BYTES_MIN,
             min(configuration.segment_bytes, limits.window_bytes // _WINDOW_SEGMENTS_MIN),
@@ -145,6 +147,9 @@ class QueryFeed:
                 # A worker that does not read what it asked for waits for itself, nobody else.
                 await self._writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, ProtocolError):
+            pass  # the worker is gone, or does not deserve an answer
+        finally:
+            # Whatever ended this, a reader that waits must not wait for ever.
             for fetch in self._fetches.values():
                 if fetch.task is not None:
                     fetch.task.cancel()
@@ -354,11 +359,14 @@ class QueryFeed:
         )
 
     def _cache_key(self, target: PlannedObject) -> tuple[str, ...]:
-        access = self._buckets.get(target.bucket, BucketAccess())
-        endpoint = self._configuration.endpoint(target.bucket, access.region)
+        label = self._labels.get(target.bucket)
+        if label is None:
+            access = self._buckets.get(target.bucket, BucketAccess())
+            label = self._configuration.endpoint(target.bucket, access.region).label
+            self._labels[target.bucket] = label
         etag = target.etag.strip('"')
         return (
-            endpoint.label,
+            label,
             target.bucket,
             target.key,
             etag,

@@ -11,7 +11,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.storage import listing
 from querysvc.storage.configuration import Endpoint, StorageConfiguration
 from querysvc.storage.credentials import CredentialChain
-from querysvc.storage.s3_errors import denied
+from querysvc.storage.s3_errors import denied, names_bad_credentials
 
 T = TypeVar("T")
 
@@ -114,7 +114,7 @@ def translated(
     if code in _MISSING_BUCKET:
         message = f"bucket {bucket} does not exist at {endpoint}"
         return S3RefusalError(ErrorCode.BUCKET_NOT_FOUND, message, status=status, s3_code=code)
-    if status in (401, 403):
+    if status in (401, 403) or names_bad_credentials(code):
         known = denied(f"{code} <Message>{text}</Message>", what, endpoint)
         return S3RefusalError(known.code, known.message, status=status, s3_code=code)
     return S3RefusalError(

@@ -22,6 +22,11 @@ _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[^\s\"'<>,]+")
 _MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.S)
 
 
+def names_bad_credentials(text: str) -> bool:
+    """Whether S3's answer blames the credentials (some of these codes come with status 400)."""
+    return any(code in text for code in _BAD_CREDENTIALS)
+
+
 def denied(text: str, what: str, endpoint: str) -> QueryServiceError:
     """S3 answered 401 or 403: wrong credentials, no permission, or a KMS key out of reach."""
     for code in _BAD_CREDENTIALS:

@@ -105,17 +105,22 @@ def test_nobody_listening_is_told_as_unavailable(
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "expected", "words"),
+    ("status", "code", "message", "expected", "words"),
     [
-        ("AccessDenied", "Access Denied", ErrorCode.ACCESS_DENIED, "denies access to s3://"),
+        (403, "AccessDenied", "Access Denied", ErrorCode.ACCESS_DENIED, "denies access to s3://"),
+        (400, "ExpiredToken", "expired", ErrorCode.INVALID_CREDENTIALS, "ExpiredToken"),
+        (400, "InvalidRequest", "nonsense", ErrorCode.STORAGE_UNAVAILABLE, "nonsense"),
+        (404, "NoSuchBucket", "gone", ErrorCode.BUCKET_NOT_FOUND, "does not exist"),
+        (416, "InvalidRange", "short", ErrorCode.OBJECT_CHANGED, "shorter than listed"),
         (
+            403,
             "AccessDenied",
             "User: arn:aws:iam::1:user/u may not kms:Decrypt arn:aws:kms:us-east-1:1:key/77-88",
             ErrorCode.ACCESS_DENIED,
             "arn:aws:kms:us-east-1:1:key/77-88",
         ),
-        ("ExpiredToken", "The token has expired", ErrorCode.INVALID_CREDENTIALS, "ExpiredToken"),
         (
+            403,
             "InvalidObjectState",
             "The operation is not valid for the object's storage class",
             ErrorCode.OBJECT_ARCHIVED,
@@ -128,6 +133,7 @@ def test_refusal_is_told_in_its_own_words_and_not_tried_again(
     bucket: str,
     open_reader: Any,
     proxy: Any,
+    status: int,
     code: str,
     message: str,
     expected: ErrorCode,
@@ -135,7 +141,7 @@ def test_refusal_is_told_in_its_own_words_and_not_tried_again(
 ) -> None:
     stored = s3_server.put(bucket, "a", b"x")
     body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
-    proxy.add(Rule(Fault.STATUS, times=None, status=403, body=body))
+    proxy.add(Rule(Fault.STATUS, times=None, status=status, body=body))
     reader = open_reader([stored], endpoint_url=proxy.url, **QUICK)
     with pytest.raises(QueryServiceError, match=words) as caught:
         reader.client.read(0, 0, 1)
