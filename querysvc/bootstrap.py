@@ -19,7 +19,7 @@ from querysvc.engines.duckdb.engine import DuckDBEngine
 from querysvc.engines.duckdb.settings import SupervisorSettings
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import ResultConfiguration
-from querysvc.plan import AnalysedStatement, Engine, ResourceLimits
+from querysvc.plan import AnalysedStatement, ResourceLimits
 from querysvc.planning.access import GuardedFetcher
 from querysvc.planning.metadata import CatalogMetadata
 from querysvc.planning.partitions import PartitionSelector
@@ -81,7 +81,7 @@ class Application:
     state: State
     catalog: CatalogService
     metadata: MetadataReader
-    engine: Engine
+    engine: DuckDBEngine
     storage: StorageClient
     publisher: ResultPublisher
     queries: QueryService
@@ -236,7 +236,7 @@ class Application:
     def _planner(self) -> QueryPlanner:
         selector = PartitionSelector(self.catalog)
         planner = Planner(selector, self.storage, self._guard, self._gateway.expect)
-        listing = Listing(self.catalog, self.metadata)
+        listing = Listing(self.catalog)
         address = f"http://{self.settings.host}:{self.settings.port}"
         tables = SystemTables(listing, self.state, self._node, address)
         return SystemTablePlanner(planner, tables)

@@ -1,0 +1,159 @@
+"""Serves the application over HTTP: one port for the REST API and the wires."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from querysvc import __version__
+from querysvc.bootstrap import Application, storage_configuration
+from querysvc.engines.duckdb.engine import DuckDBEngine
+from querysvc.engines.duckdb.sandbox import Layer
+from querysvc.engines.duckdb.settings import SupervisorSettings
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.rest import RestServices, create_app
+from querysvc.service.auth import Authenticator, SecretBox
+from querysvc.service.clock import SystemClock
+from querysvc.settings import Settings
+from querysvc.state.database import open_database, sqlite_url
+from querysvc.state.migrate import upgrade
+from querysvc.state.sql import SqlState
+from querysvc.storage.fetcher import Fetcher
+from querysvc.storage.s3_connection import S3Connection
+from querysvc.telemetry import configure_logging
+
+_log = structlog.get_logger(__name__)
+_STOP_SECONDS = 5
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; raises CONFIGURATION_INVALID before anything is started."""
+    check_exposure(settings)
+    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    application = Application(settings)
+    try:
+        listener = _listen(settings)
+        application.start()
+        for layer in application.engine.containment_report():
+            if not (layer.is_available and layer.is_applied):
+                _log.warning("containment_layer_missing", layer=layer.name, detail=layer.detail)
+        _run(http_application(application), settings, listener)
+    finally:
+        application.close()
+
+
+def http_application(application: Application) -> FastAPI:
+    """The ASGI application with every wire."""
+    return create_app(
+        RestServices(
+            queries=application.queries,
+            work_groups=application.work_groups,
+            catalog=application.catalog,
+            authenticate=application.authenticator.authenticate,
+            readiness=application.readiness,
+            metrics=application.metrics.exposition,
+            version=__version__,
+        )
+    )
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to listen beyond loopback without authentication, unless told so."""
+    if settings.auth != "none" or settings.exposes_without_auth or _is_loopback(settings.host):
+        return
+    raise QueryServiceError(
+        ErrorCode.CONFIGURATION_INVALID,
+        f"listening on {settings.host} without authentication lets anyone there query with this"
+        " service's credentials: use --auth keys (and `querysvc keys create`), or say"
+        " --exposes-without-auth true if that is meant",
+    )
+
+
+@contextlib.contextmanager
+def open_authenticator(settings: Settings) -> Iterator[Authenticator]:
+    """The keys of a service, which may be running meanwhile."""
+    root = settings.state_dir.expanduser().absolute()
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    secret = settings.database_url
+    url = secret.get_secret_value() if secret else sqlite_url(root / "state.db")
+    database = open_database(url)
+    try:
+        upgrade(database)
+        box = SecretBox(root / "secret.key")
+        yield Authenticator(SqlState(database), box, SystemClock(), is_required=True)
+    finally:
+        database.close()
+
+
+@contextlib.contextmanager
+def open_storage_connection(settings: Settings) -> Iterator[S3Connection]:
+    """A connection to S3 as the service would have it."""
+    connection = S3Connection(storage_configuration(settings))
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def containment_layers(settings: Settings, scratch: Path) -> tuple[Layer, ...]:
+    """The layers of containment that hold in a worker started now."""
+    fetcher = Fetcher(storage_configuration(settings))
+    engine = DuckDBEngine(fetcher, SupervisorSettings(scratch_directory=scratch, idle_workers=1))
+    try:
+        return engine.containment_report()
+    finally:
+        engine.close()
+        fetcher.close()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise QueryServiceError(
+            ErrorCode.CONFIGURATION_INVALID,
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}",
+        ) from error
+    listener.listen(1024)
+    return listener
+
+
+def _run(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        host, port = listener.getsockname()[:2]
+        scheme = "https" if settings.tls_certificate_file else "http"
+        _log.info("listening", url=f"{scheme}://{host}:{port}", auth=settings.auth)
+        yield
+
+    app.router.lifespan_context = lifespan
+    configuration = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        ssl_certfile=settings.tls_certificate_file,
+        ssl_keyfile=settings.tls_key_file,
+    )
+    uvicorn.Server(configuration).run(sockets=[listener])
