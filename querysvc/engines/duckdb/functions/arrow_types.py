@@ -21,6 +21,7 @@ from querysvc.types.algebra import (
     SMALLINT,
     TINYINT,
     UNKNOWN,
+    UUID,
     VARBINARY,
     Array,
     Char,
@@ -47,6 +48,7 @@ _SCALARS: Final[Mapping[TrinoType, pa.DataType]] = {
     DATE: pa.date32(),
     JSON: pa.string(),
     UNKNOWN: pa.int32(),
+    UUID: pa.string(),
     INTERVAL_DAY_TO_SECOND: pa.int64(),
     INTERVAL_YEAR_TO_MONTH: pa.int32(),
 }

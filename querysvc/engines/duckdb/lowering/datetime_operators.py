@@ -29,14 +29,20 @@ from querysvc.types.algebra import (
 
 _MILLISECONDS_PER_DAY: Final = 86_400_000
 
+_MILLISECONDS: Final = "CAST(floor(({} + 500) / 1000) AS BIGINT)"
+
 _DIFFERENCE_MS: Final[Mapping[str, str]] = {
     "date": f"CAST({{0}} - {{1}} AS BIGINT) * {_MILLISECONDS_PER_DAY}",
-    "time": "(epoch_us({0}) - epoch_us({1})) // 1000",
-    # Trino rounds the difference of finer timestamps to milliseconds, half up.
-    "timestamp": "CAST(floor((epoch_us({0}) - epoch_us({1}) + 500) / 1000) AS BIGINT)",
-    "timestamptz": 'epoch_ms({0}."t") - epoch_ms({1}."t")',
-    "timetz": f"(epoch_us({INSTANT_OF_TIME_TZ})"
-    f" - epoch_us({INSTANT_OF_TIME_TZ.replace('{0}', '{1}')})) // 1000",
+    # Trino rounds differences of times to milliseconds, half up.
+    "time": _MILLISECONDS.format("epoch_us({0}) - epoch_us({1})"),
+    "timestamp": _MILLISECONDS.format("epoch_us({0}) - epoch_us({1})"),
+    # … and each instant before it subtracts them.
+    "timestamptz": " - ".join(
+        _MILLISECONDS.format(instant) for instant in ('epoch_us({0}."t")', 'epoch_us({1}."t")')
+    ),
+    "timetz": _MILLISECONDS.format(
+        f"epoch_us({INSTANT_OF_TIME_TZ}) - epoch_us({INSTANT_OF_TIME_TZ.replace('{0}', '{1}')})"
+    ),
 }
 DIFFERENCES: Final = frozenset(_DIFFERENCE_MS)
 

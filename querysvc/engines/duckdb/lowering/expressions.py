@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal as DecimalValue
 from typing import Final
 
 from querysvc.engines.duckdb.functions.catalog import scalar_entry
@@ -113,7 +114,7 @@ def _folded(node: Cast) -> Sql | None:
     if not isinstance(inner, Literal) or inner.value is None:
         return None
     value = inner.value
-    if isinstance(inner.type, Decimal) and target.is_floating:
+    if isinstance(value, DecimalValue) and target.is_floating:
         return Sql(f"CAST('{value:f}' AS {storage_type(target)})")
     if inner.type not in INTEGER_TYPES:
         return None

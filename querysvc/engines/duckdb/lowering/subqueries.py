@@ -38,6 +38,8 @@ def _quantified(context: Context, node: QuantifiedComparison) -> Sql:
     type_ = node.value.type
     value = key_form(context.lower(node.value), type_)
     query = _keyed(context, node.query, type_)
+    if type_.is_floating:
+        query = context.query(node.query)
     quantifier = "ALL" if node.quantifier is Quantifier.ALL else "ANY"
     return _placed(context, Sql(f"({value} {node.operator} {quantifier} ({query}))"))
 
@@ -45,6 +47,8 @@ def _quantified(context: Context, node: QuantifiedComparison) -> Sql:
 def _keyed(context: Context, query: Query, type_: TrinoType) -> Sql:
     """The query with its one column in key form."""
     lowered = context.query(query)
+    if type_.is_floating:  # NaN equals nothing
+        return Sql(f'SELECT "c0" FROM ({lowered}) AS "s" WHERE isnan("c0") IS NOT TRUE')
     if not needs_key(type_):
         return lowered
     return Sql(f'SELECT {key_form(identifier("s", "c0"), type_)} FROM ({lowered}) AS "s"')

@@ -20,6 +20,13 @@ OFFSET_MINUTES: Final = Macro(
 )
 """Minutes east of UTC of an offset's text."""
 
+OFFSET_TEXT: Final = Macro(
+    "offset_text",
+    ("o",),
+    "format('{}{:02d}:{:02d}', CASE WHEN o < 0 THEN '-' ELSE '+' END, abs(o) // 60, abs(o) % 60)",
+)
+"""`+05:30` of minutes."""
+
 ZONE_LOCAL: Final = Macro(
     "zone_local",
     ("t", "z"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -161,7 +162,8 @@ def _time_to_time_tz(site: CastSite) -> Sql:
 
 
 def _time_to_timestamp(site: CastSite) -> Sql:
-    return Sql(f"({_today(site)} + {_time_to_time(site)})")
+    moment = Sql(f"({_today(site)} + {site.value})")
+    return round_timestamp(site, moment, _precision(site.source), _precision(site.target))
 
 
 def _time_to_zoned(site: CastSite) -> Sql:
@@ -186,7 +188,19 @@ def _time_tz_to_time_tz(site: CastSite) -> Sql:
 
 
 def _time_tz_to_timestamp(site: CastSite) -> Sql:
-    return Sql(f"({_today(site)} + {_time_tz_to_time(site)})")
+    moment = Sql(f"({_today(site)} + {field(site.value, 't')})")
+    return round_timestamp(site, moment, _precision(site.source), _precision(site.target))
+
+
+def _time_tz_to_zoned(site: CastSite) -> Sql:
+    def body(value: Sql) -> Sql:
+        offset = field(value, "o")
+        text = site.call_macro(zones.OFFSET_TEXT, offset)
+        zone = Sql(f"(CASE WHEN {offset} = 0 THEN 'UTC' ELSE {text} END)")
+        local = _time_tz_to_timestamp(replace(site, value=value))
+        return zones.zoned(Sql(f"({local} - to_minutes({offset}))"), zone)
+
+    return bind([site.value], body)
 
 
 CASTS: Final[CastTable] = {
@@ -209,4 +223,5 @@ CASTS: Final[CastTable] = {
     ("time with time zone", "time"): _time_tz_to_time,
     ("time with time zone", "time with time zone"): _time_tz_to_time_tz,
     ("time with time zone", "timestamp"): _time_tz_to_timestamp,
+    ("time with time zone", "timestamp with time zone"): _time_tz_to_zoned,
 }

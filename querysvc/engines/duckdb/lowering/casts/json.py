@@ -291,7 +291,10 @@ def _read_varchar(value: Any, type_: Varchar) -> str | None:
         text = value
     else:
         raise _refused(value, str(type_))
-    return text if type_.length is None else text[: type_.length]
+    if type_.length is not None and len(text) > type_.length:
+        message = f"Character count exceeds length limit {type_.length}"
+        raise failure(ErrorCode.GENERIC_INTERNAL_ERROR, message)
+    return text
 
 
 def _array_reader(type_: Array) -> Reader:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from querysvc.engines.duckdb.lowering.casts.site import CastBuilder, CastSite, CastTable
-from querysvc.engines.duckdb.lowering.fragments import Sql, bind, case, cast
+from querysvc.engines.duckdb.lowering.fragments import Sql, bind, case, cast, fail
+from querysvc.errors import ErrorCode
 from querysvc.types.algebra import Decimal
 
 INTEGERS: Final = ("tinyint", "smallint", "integer", "bigint")
@@ -19,6 +20,9 @@ NUMBERS: Final = (*INTEGERS, *FLOATS, "decimal")
 _EXACT_DIGITS: Final = {"real": 7, "double": 15}
 
 
+_NAN_TO_BIGINT: Final = fail(ErrorCode.INVALID_CAST_ARGUMENT, "Cannot cast real NaN to bigint")
+
+
 def native(site: CastSite) -> Sql:
     """DuckDB's own cast."""
     return cast(site.value, site.target_type)
@@ -26,6 +30,20 @@ def native(site: CastSite) -> Sql:
 
 def _floating_to_integer(site: CastSite) -> Sql:
     return cast(Sql(f"round({site.value})"), site.target_type)
+
+
+def _real_to_bigint(site: CastSite) -> Sql:
+    """Java's rounding of a float ends at the range's ends."""
+
+    def body(value: Sql) -> Sql:
+        branches = [
+            (Sql(f"isnan({value})"), _NAN_TO_BIGINT),
+            (Sql(f"({value} >= 9223372036854775807)"), Sql("9223372036854775807::BIGINT")),
+            (Sql(f"({value} <= -9223372036854775807)"), Sql("(-9223372036854775808)::BIGINT")),
+        ]
+        return case(branches, cast(Sql(f"round({value})"), "BIGINT"))
+
+    return bind([site.value], body)
 
 
 def _floating_to_decimal(site: CastSite) -> Sql:
@@ -73,6 +91,7 @@ def _table() -> dict[tuple[str, str], CastBuilder]:
         table[source, "decimal"] = _floating_to_decimal
         table["decimal", source] = _decimal_to_floating
     table["double", "real"] = _double_to_real
+    table["real", "bigint"] = _real_to_bigint
     for name in NUMBERS:
         table[name, "boolean"] = _to_boolean
         table["boolean", name] = _from_boolean

@@ -109,13 +109,6 @@ TIMESTAMP_TEXT: Final = Macro(
 )
 """The text with six digits of fraction; callers cut what they do not want."""
 
-OFFSET_TEXT: Final = Macro(
-    "offset_text",
-    ("o",),
-    "format('{}{:02d}:{:02d}', CASE WHEN o < 0 THEN '-' ELSE '+' END, abs(o) // 60, abs(o) % 60)",
-)
-"""`+05:30` of minutes."""
-
 DAYS_TEXT: Final = Macro(
     "days_text",
     ("i",),
@@ -196,7 +189,7 @@ def _time_tz(site: CastSite) -> Sql:
 
     def body(value: Sql) -> Sql:
         text = _time_text(field(value, "t"), source.precision)
-        return Sql(f"({text} || {site.call_macro(OFFSET_TEXT, field(value, 'o'))})")
+        return Sql(f"({text} || {site.call_macro(zones.OFFSET_TEXT, field(value, 'o'))})")
 
     return bind([site.value], body)
 
@@ -221,6 +214,12 @@ _TEXTS: Final[Mapping[str, CastBuilder]] = {
 }
 
 
+# Trino tells a text that is too long for these; the others' reach an internal check.
+_CHECKED: Final = frozenset(
+    {"tinyint", "smallint", "integer", "bigint", "decimal", "real", "double", "date"}
+)
+
+
 def text_of(site: CastSite) -> Sql:
     """The value's text, of any length."""
     return _TEXTS[site.source.base_name](site)
@@ -234,9 +233,8 @@ def _bounded(site: CastSite) -> Sql:
     if target.length is None:
         return text
     limit = target.length
-    code = ErrorCode.INVALID_CAST_ARGUMENT
-    if site.source.base_name == "boolean":  # as Trino has it
-        code = ErrorCode.GENERIC_INTERNAL_ERROR
+    is_checked = site.source.base_name in _CHECKED
+    code = ErrorCode.INVALID_CAST_ARGUMENT if is_checked else ErrorCode.GENERIC_INTERNAL_ERROR
 
     def body(bound: Sql) -> Sql:
         message = fail(code, "Value ", part(bound), f" cannot be represented as {target}")
