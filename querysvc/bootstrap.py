@@ -81,6 +81,7 @@ class Application:
     state: State
     catalog: CatalogService
     metadata: MetadataReader
+    gate: GatePool
     engine: DuckDBEngine
     storage: StorageClient
     publisher: ResultPublisher
@@ -142,8 +143,8 @@ class Application:
         self._limits = resource_limits(self.settings)
         self._spools = SpoolDirectory(self._directory.results)
         self._texts = TextFiles(self._spools, self.engine.encode_text)
-        self._gate = GatePool(self.metadata, gate_limits(self.settings))
-        stack.callback(self._gate.close)
+        self.gate = GatePool(self.metadata, gate_limits(self.settings))
+        stack.callback(self.gate.close)
         self._build_people()
         self._build_queries(stack)
 
@@ -170,11 +171,11 @@ class Application:
         self.publisher = ResultPublisher(connection)
         self._fetcher = Fetcher(configuration)
         stack.callback(self._fetcher.close)
-        self._gateway = GuardedFetcher(self._fetcher)
+        self.gateway = GuardedFetcher(self._fetcher)
         engine_settings = SupervisorSettings(
             scratch_directory=self._directory.scratch(), idle_workers=self.settings.idle_workers
         )
-        self.engine = DuckDBEngine(self._gateway, engine_settings)
+        self.engine = DuckDBEngine(self.gateway, engine_settings)
         stack.callback(self.engine.close)
 
     def _build_people(self) -> None:
@@ -220,12 +221,12 @@ class Application:
             QueryServiceParts(
                 queries=self.state,
                 groups=self.work_groups,
-                gate=self._gate,
+                gate=self.gate,
                 admission=Admission(self.state, admission_limits(self.settings), self._clock),
                 running=self._running,
                 watchers=self._watchers,
                 results=ResultAccess(self.state, self._spools, self._texts, self._running),
-                inspector=Inspector(self._gate, planner, self.engine, self._clock, self._limits),
+                inspector=Inspector(self.gate, planner, self.engine, self._clock, self._limits),
                 audit=self._audit,
                 clock=self._clock,
                 wake=self._dispatcher.wake,
@@ -235,7 +236,7 @@ class Application:
 
     def _planner(self) -> QueryPlanner:
         selector = PartitionSelector(self.catalog)
-        planner = Planner(selector, self.storage, self._guard, self._gateway.expect)
+        planner = Planner(selector, self.storage, self._guard, self.gateway.expect)
         listing = Listing(self.catalog)
         address = f"http://{self.settings.host}:{self.settings.port}"
         tables = SystemTables(listing, self.state, self._node, address)
@@ -245,7 +246,7 @@ class Application:
         return RunnerParts(
             queries=self.state,
             groups=self.work_groups,
-            gate=self._gate,
+            gate=self.gate,
             executors=self._executors(planner),
             spools=self._spools,
             texts=self._texts,

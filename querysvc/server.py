@@ -28,6 +28,8 @@ from querysvc.state.sql import SqlState
 from querysvc.storage.fetcher import Fetcher
 from querysvc.storage.s3_connection import S3Connection
 from querysvc.telemetry import configure_logging
+from querysvc_drivers import trino
+from querysvc_drivers.trino.authentication import with_api_keys
 
 _log = structlog.get_logger(__name__)
 _STOP_SECONDS = 5
@@ -51,7 +53,7 @@ def serve(settings: Settings) -> None:
 
 def http_application(application: Application) -> FastAPI:
     """The ASGI application with every wire."""
-    return create_app(
+    app = create_app(
         RestServices(
             queries=application.queries,
             work_groups=application.work_groups,
@@ -62,6 +64,14 @@ def http_application(application: Application) -> FastAPI:
             version=__version__,
         )
     )
+    services = trino.TrinoServices(
+        queries=application.queries,
+        metadata=application.metadata,
+        authenticate=with_api_keys(application.authenticator.authenticate),
+        classify=application.gate.classify,
+    )
+    app.include_router(trino.router(services))
+    return app
 
 
 def check_exposure(settings: Settings) -> None:
