@@ -192,8 +192,8 @@ class Settings(BaseSettings):
     s3_bucket_facts_ttl_seconds: float = Field(
         300.0, ge=0, description="How long regions, encryption and payment of buckets are cached."
     )
-    s3_requests_max: int = Field(64, ge=1, description="GET requests in flight on this node.")
-    s3_query_requests_max: int = Field(32, ge=1, description="GET requests in flight for a query.")
+    s3_requests_max: int = Field(192, ge=1, description="GET requests in flight on this node.")
+    s3_query_requests_max: int = Field(96, ge=1, description="GET requests in flight for a query.")
     s3_listing_requests_max: int = Field(32, ge=1, description="Listing requests in flight.")
     s3_range_cache_bytes: int = Field(
         512 << 20, ge=0, description="Memory for fetched ranges that later queries may share."
