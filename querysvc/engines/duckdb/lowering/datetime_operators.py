@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from querysvc.engines.duckdb.functions.registry import CallSite
+from querysvc.engines.duckdb.functions.registry import CallSite, Macro
 from querysvc.engines.duckdb.lowering import zones
 from querysvc.engines.duckdb.lowering.fragments import (
+    NULL,
     Sql,
     bind,
     case,
     cast,
     fail,
     field,
+    part,
     struct,
     template,
 )
@@ -21,6 +23,7 @@ from querysvc.engines.duckdb.lowering.keys import INSTANT_OF_TIME_TZ
 from querysvc.errors import ErrorCode
 from querysvc.types.algebra import (
     DATE,
+    DOUBLE,
     INTERVAL_YEAR_TO_MONTH,
     Time,
     TimestampTz,
@@ -75,19 +78,76 @@ def shift(operator: str, site: CallSite, *, value: int, interval: int) -> Sql:
     return Sql(f"({base} {operator} {unit})")
 
 
+_MONTHS_MAX: Final = 2**31 - 1
+
+_WRAPPED: Final = Macro(
+    "wrapped_product",
+    ("p",),
+    "CAST(((p + 9223372036854775808::HUGEINT) % 18446744073709551616::HUGEINT"
+    " + 18446744073709551616::HUGEINT) % 18446744073709551616::HUGEINT"
+    " - 9223372036854775808::HUGEINT AS BIGINT)",
+)
+"""A product as Java's long has it: intervals wrap around without an error."""
+
+_SATURATED: Final = Macro(
+    "saturated_product",
+    ("p",),
+    "CASE WHEN isnan(p) THEN 0 WHEN p >= 9223372036854775807 THEN 9223372036854775807"
+    " WHEN p <= -9223372036854775808 THEN -9223372036854775808"
+    " ELSE CAST(trunc(p) AS BIGINT) END",
+)
+"""A double as Java casts it to a long."""
+
+
+def multiply_interval(site: CallSite) -> Sql:
+    """An interval times a bigint."""
+    first, second = (cast(sql, "HUGEINT") for sql in site.arguments)
+    return _interval(site, site.call_macro(_WRAPPED, Sql(f"({first} * {second})")))
+
+
 def scale_interval(site: CallSite) -> Sql:
     """An interval times a double: truncated, as Java casts."""
     first, second = (cast(sql, "DOUBLE") for sql in site.arguments)
-    return cast(Sql(f"trunc({first} * {second})"), site.result_type)
+    product = _interval(site, site.call_macro(_SATURATED, Sql(f"({first} * {second})")))
+    number = second if site.types[1] == DOUBLE else first
+    nan = fail(ErrorCode.INVALID_FUNCTION_ARGUMENT, "Cannot multiply by double NaN")
+    known = f"{first} IS NOT NULL AND {second} IS NOT NULL"
+    return case([(Sql(f"(isnan({number}) AND {known})"), nan)], product)
+
+
+def _interval(site: CallSite, value: Sql) -> Sql:
+    """The interval of a BIGINT; months must fit an integer."""
+    if site.type != INTERVAL_YEAR_TO_MONTH:
+        return value
+
+    def body(months: Sql) -> Sql:
+        message = ("Value ", part(months), f" exceeds MAX_INT for type {site.type}")
+        fits = Sql(f"({months} BETWEEN {-_MONTHS_MAX - 1} AND {_MONTHS_MAX})")
+        unknown = Sql(f"({months} IS NULL)")
+        return case(
+            [(fits, cast(months, "INTEGER")), (unknown, NULL)],
+            fail(ErrorCode.GENERIC_INTERNAL_ERROR, *message),
+        )
+
+    return bind([value], body)
 
 
 def divide_interval(site: CallSite) -> Sql:
     """An interval divided by a double."""
     zero = fail(ErrorCode.INVALID_FUNCTION_ARGUMENT, "Cannot divide by double 0.0")
+    nan = fail(ErrorCode.INVALID_FUNCTION_ARGUMENT, "Cannot divide by double NaN")
 
     def body(interval: Sql, divisor: Sql) -> Sql:
-        divided = cast(Sql(f"trunc(CAST({interval} AS DOUBLE) / {divisor})"), site.result_type)
-        return case([(Sql(f"({divisor} = 0 AND {interval} IS NOT NULL)"), zero)], divided)
+        quotient = Sql(f"(CAST({interval} AS DOUBLE) / {divisor})")
+        divided = _interval(site, site.call_macro(_SATURATED, quotient))
+        known = f"{interval} IS NOT NULL"
+        return case(
+            [
+                (Sql(f"({divisor} = 0 AND {known})"), zero),
+                (Sql(f"(isnan({divisor}) AND {known})"), nan),
+            ],
+            divided,
+        )
 
     return bind(site.arguments, body)
 

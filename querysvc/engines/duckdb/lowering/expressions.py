@@ -21,6 +21,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     TRUE,
     Sql,
     array,
+    attempt,
     bind,
     case,
     cast,
@@ -243,11 +244,11 @@ def _try(context: Context, node: Try) -> Sql:
     inner = replace(context, hoisted=hoisted, hoist_name=name).lower(node.value)
     if _VOLATILE.search(inner):
         inner = Sql(f"list_transform([0], {lambda_(['u'], inner)})[1]")
-    attempt = Sql(f"TRY({inner})")
+    tried = attempt(inner)
     if not hoisted:
-        return attempt
+        return tried
     values = struct([(f"v{i}", value) for i, value in enumerate(hoisted)])
-    return Sql(f"list_transform([{values}], {lambda_([name], attempt)})[1]")
+    return Sql(f"list_transform([{values}], {lambda_([name], tried)})[1]")
 
 
 def _row(context: Context, node: RowConstructor) -> Sql:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NewType
 
-from querysvc.errors import ErrorCode
+from querysvc.errors import CAUGHT_BY_TRY, ErrorCode, QueryServiceError
 
 Sql = NewType("Sql", str)
 
@@ -126,6 +126,21 @@ def fail(code: ErrorCode, *message: str) -> Sql:
         for item in (f"{FAILURE_MARK}{code.name}|", *message)
     ]
     return Sql(f"[NULL][CAST(concat({', '.join(pieces)}) AS BIGINT)]")
+
+
+_FAILURE_CODE = re.compile(re.escape(FAILURE_MARK) + r"([A-Z_]+)\|")
+
+
+def attempt(value: Sql) -> Sql:
+    """TRY(value). DuckDB's catches every error: what may fail otherwise is refused by name."""
+    for name in _FAILURE_CODE.findall(value):
+        if ErrorCode[name] not in CAUGHT_BY_TRY:
+            raise QueryServiceError(
+                ErrorCode.NOT_SUPPORTED,
+                f"TRY over an expression that may fail with {name} is not supported"
+                " by the DuckDB engine",
+            )
+    return Sql(f"TRY({value})")
 
 
 class MessagePart(str):

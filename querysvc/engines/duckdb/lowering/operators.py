@@ -91,7 +91,7 @@ def _times(site: CallSite) -> Sql:
     if "floating" in (first, second) and first != second:
         return datetimes.scale_interval(site)
     if first != second:  # an interval by a bigint
-        return cast(operation("*", *(cast(a, "BIGINT") for a in site.arguments)), site.result_type)
+        return datetimes.multiply_interval(site)
     return operation("*", *site.arguments)
 
 

@@ -18,6 +18,7 @@ from querysvc.engines.duckdb.lowering.casts.to_text import padded
 from querysvc.engines.duckdb.lowering.context import Context
 from querysvc.engines.duckdb.lowering.fragments import (
     Sql,
+    attempt,
     bind,
     case,
     fail,
@@ -66,7 +67,7 @@ def try_convert(context: Context, value: Sql, source: TrinoType, target: TrinoTy
 
     def body(bound: Sql) -> Sql:
         converted = convert(context, bound, source, target)
-        return converted if converted == bound else Sql(f"TRY({converted})")
+        return converted if converted == bound else attempt(converted)
 
     if is_atom(value):
         return body(value)
