@@ -15,11 +15,14 @@ from querysvc.engines.duckdb.functions.registry import (
 
 FAMILIES: Final = (
     "aggregates",
+    "array_lambdas",
     "arrays",
     "conditional",
     "datetime",
+    "datetime_units",
     "maps",
     "math",
+    "sequences",
     "strings",
     "windows",
 )
