@@ -296,6 +296,9 @@ class _Run:
     def _on_progress(self, _worker: WorkerProcess, told: dict[str, Any]) -> None:
         self._control.on_progress(Progress(stage="RUNNING", **told))
 
+    def _on_ready(self, worker: WorkerProcess, _told: object) -> None:
+        worker.is_ready = True
+
     def _on_done(self, _worker: WorkerProcess, _told: dict[str, Any]) -> None:
         self._is_over = True
 
@@ -335,6 +338,7 @@ _HANDLERS: Final[dict[str, Callable[[_Run, WorkerProcess, Any], None]]] = {
     "done": _Run._on_done,
     "error": _Run._on_error,
     "cancelled": _Run._on_done,
+    "ready": _Run._on_ready,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ import pyarrow as pa
 from querysvc.engines.duckdb import session
 from querysvc.engines.duckdb.footers import FooterReader
 from querysvc.engines.duckdb.readers.base import PlanReader, ReaderContext
+from querysvc.engines.duckdb.readers.json import SPELLING_MARK
+from querysvc.engines.duckdb.readers.watch import WatchedClient
 from querysvc.engines.duckdb.relations import PlannedRelations, plan_relations, view_name
-from querysvc.engines.duckdb.requests import RunPlan
+from querysvc.engines.duckdb.requests import RunPlan, plan_objects
 from querysvc.engines.duckdb.settings import WorkerSettings
 from querysvc.engines.duckdb.spool import conform, spool_schema
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 Report = Callable[[dict[str, object]], None]
 
 _PROGRESS_SECONDS: Final = 0.2
+_QUOTED_LINE_ENDS: Final = re.compile("null_padding.*quoted new ?lines", re.IGNORECASE | re.DOTALL)
+_NOT_PARSED: Final = re.compile("CSV (Error|Parser)|[Ii]nvalid unicode|sniff")
 _SPOOL_BUFFER_BYTES: Final = 1 << 20
 
 
@@ -68,6 +73,7 @@ class Execution:
         connection: duckdb.DuckDBPyConnection,
         client: PlanReader,
         file_system: Any,
+        watched: WatchedClient,
         footers: FooterReader,
         settings: WorkerSettings,
     ) -> None:
@@ -78,6 +84,7 @@ class Execution:
         self.client = client
         self.settings = settings
         self.context = ReaderContext(connection, file_system, client, footers)
+        watched.see = lambda *read: self.context.watch.see(*read)
         self.estimate = ReadEstimate(0, 0)
         self.rows = 0
         self.spooled_bytes = 0
@@ -93,20 +100,68 @@ class Execution:
 
     def run(self, relations: PlannedRelations, spool: int, report: Report) -> None:
         """Announce the ranges, run the query, and write its batches to the spool."""
-        self.client.prefetch(relations.ranges)
-        for index, sql in enumerate(relations.sql):
-            self.connection.execute(f"CREATE TEMP VIEW {view_name(index)} AS {sql}")
         statement = self._statement()
-        if self.settings.engine_layers:
-            session.seal(self.connection, self.context.paths)
         stop = threading.Event()
         reporter = threading.Thread(target=self._report_progress, args=(stop, report), daemon=True)
         reporter.start()
         try:
-            self._spool(statement, spool, report)
+            self._create_views(relations)
+            if self.settings.engine_layers:
+                session.seal(self.connection, self.context.paths)
+            while not self._attempt(statement, spool, report):
+                self._create_views(plan_relations(self.plan, self.context))
         finally:
             stop.set()
             reporter.join()
+            os.close(spool)
+
+    def _create_views(self, relations: PlannedRelations) -> None:
+        self.client.prefetch(relations.ranges)
+        for index, sql in enumerate(relations.sql):
+            self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view_name(index)} AS {sql}")
+
+    def _attempt(self, statement: str, spool: int, report: Report) -> bool:
+        """Run the statement once; false when it must run again, the context being changed.
+
+        Batches of text readers are told only when all is known to be right.
+        """
+        held: list[dict[str, object]] = []
+        watch = self.context.watch
+        try:
+            self._spool(statement, spool, held.append if watch.is_watching else report)
+        except Exception as error:
+            if not self._falls_back(str(error)):
+                raise
+            return False
+        if self._falls_back(""):
+            return False
+        damaged = watch.damaged(lambda index: plan_objects(self.plan)[index].size)
+        if damaged is not None:
+            raise QueryServiceError(
+                ErrorCode.HIVE_BAD_DATA,
+                f"{plan_objects(self.plan)[damaged].address}: damaged or truncated gzip data",
+            )
+        for batch in held:
+            report(batch)
+        return True
+
+    def _falls_back(self, message: str) -> bool:
+        """Whether a slower way of reading text must be taken; takes it."""
+        context = self.context
+        if not context.watch.is_watching:
+            return False
+        if SPELLING_MARK in message and not context.collects_spellings:
+            context.collects_spellings = True
+        elif _QUOTED_LINE_ENDS.search(message) and not context.is_serial:
+            context.is_serial = True
+        elif context.is_exact:
+            return False
+        elif context.watch.is_suspicious or _NOT_PARSED.search(message):
+            context.is_exact = True
+        else:
+            return False
+        context.start_over()
+        return True
 
     def _statement(self) -> str:
         if self.request.raw_sql is not None:
@@ -123,7 +178,10 @@ class Execution:
         schema = spool_schema(self.plan.columns)
         reader = self.connection.execute(sql).to_arrow_reader(self.settings.spool_batch_rows)
         limit = self.plan.limits.result_bytes_max
-        with os.fdopen(spool, "wb", buffering=_SPOOL_BUFFER_BYTES) as sink:
+        self.rows = 0
+        os.ftruncate(spool, 0)
+        os.lseek(spool, 0, os.SEEK_SET)
+        with open(spool, "wb", buffering=_SPOOL_BUFFER_BYTES, closefd=False) as sink:
             with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), schema) as writer:
                 for batch in conform(reader, schema):
                     writer.write_batch(batch)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from querysvc.engines.duckdb.readers.failures import BadValue, find_bad_value
+from querysvc.engines.duckdb.readers.json import find_malformed
 from querysvc.engines.duckdb.requests import plan_objects
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import ExecutionPlan
@@ -15,7 +16,7 @@ from querysvc.plan import ExecutionPlan
 if TYPE_CHECKING:
     from querysvc.engines.duckdb.execution import Execution
 
-_PLAN_PATH: Final = re.compile(r"plan://(\d+)(?:-[0-9a-f]{32})?(?:\.[A-Za-z0-9]{1,12})*")
+_PLAN_PATH: Final = re.compile(r"plan://(\d+)(?:-[0-9a-f]*)?(?:\.[A-Za-z0-9]{1,12})*")
 _SPILL: Final = re.compile(r"max_temp_directory_size|failed to offload data block", re.IGNORECASE)
 _DAMAGED: Final = re.compile(
     r"TProtocolException|Invalid (?:Parquet|data)|[Pp]arquet|[Dd]ecompress|[Cc]orrupt|"
@@ -35,6 +36,9 @@ def explain(error: BaseException, execution: Execution | None) -> QueryServiceEr
     bad = find_bad_value(message)
     if bad is not None:
         return _bad_value(bad, execution)
+    if "Malformed JSON" in message:
+        found = find_malformed(execution.context.json_files, execution.context)
+        return QueryServiceError(ErrorCode.HIVE_BAD_DATA, found or message)
     return _resources(error, message, execution.plan) or _engine_error(error, message, execution)
 
 

@@ -14,8 +14,10 @@ from querysvc.engines.duckdb.readers.base import (
     ReaderContext,
     used_columns,
 )
+from querysvc.engines.duckdb.readers.json import read_json
 from querysvc.engines.duckdb.readers.parquet import read_parquet
 from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
+from querysvc.engines.duckdb.readers.text import read_csv, read_text
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import ExecutionPlan, ReadEstimate, TableScan
 from querysvc_catalog.errors import UnsupportedFormatError
@@ -24,6 +26,10 @@ from querysvc_catalog.serdes import StorageFormat, resolve_format
 
 READERS: Final[dict[StorageFormat, Reader]] = {
     StorageFormat.PARQUET: read_parquet,
+    StorageFormat.TEXTFILE: read_text,
+    StorageFormat.CSV: read_csv,
+    StorageFormat.OPENX_JSON: read_json,
+    StorageFormat.JSON: read_json,
 }
 
 

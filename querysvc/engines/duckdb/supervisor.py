@@ -57,6 +57,8 @@ class WorkerProcess:
     queries: int = 0
     layers: list[list[Any]] = field(default_factory=list)
     reports: ReportBuffer = field(default_factory=ReportBuffer)
+    is_ready: bool = False
+    """It said so while it was still lent (one read may bring its last two reports)."""
     is_dead: bool = False
 
     def read(self) -> list[dict[str, Any]]:
@@ -163,6 +165,7 @@ class Supervisor:
             self._selector.unregister(worker.peer)
             self._lent.add(worker)
             worker.queries += 1
+            worker.is_ready = False
         self._wake()
         return worker
 
@@ -175,11 +178,14 @@ class Supervisor:
         )
         with self._lock:
             self._lent.discard(worker)
-            if keep and not self._closed:
+            keep = keep and not self._closed
+            if keep:
                 self._starting.add(worker)
                 self._selector.register(worker.peer, selectors.EVENT_READ, worker)
         if not keep:
             worker.close()
+        elif worker.is_ready:
+            self._accept(worker)
         self._wake()
 
     def exit_status(self, worker: WorkerProcess) -> int | None:
@@ -218,7 +224,7 @@ class Supervisor:
             self._on_zygote()
 
     def _ensure_zygote(self) -> None:
-        if self._control is not None:
+        if self._control is not None or time.monotonic() < self._start_after:
             return
         ours, theirs = socket.socketpair()
         environment = dict(_ZYGOTE_ENVIRONMENT, PYTHONPATH=os.pathsep.join(_package_roots()))
@@ -241,7 +247,7 @@ class Supervisor:
             wanted = self._settings.idle_workers + self._waiting
             missing = wanted - len(self._idle) - len(self._starting)
         for _ in range(missing):
-            if time.monotonic() >= self._start_after:
+            if self._control is not None and time.monotonic() >= self._start_after:
                 self._start_worker()
 
     def _start_worker(self) -> None:
@@ -282,11 +288,17 @@ class Supervisor:
         if worker.queries == 0:
             worker.pid = int(report["ready"])
             worker.pid_descriptor = os.pidfd_open(worker.pid)
+        self._accept(worker)
+
+    def _accept(self, worker: WorkerProcess) -> None:
+        """Let a ready worker wait for its next query, unless it has grown too much."""
         if worker.memory_bytes() > self._settings.worker_growth_bytes_max:
             self._forget(worker)
             worker.close()
             return
         with self._lock:
+            if worker not in self._starting:
+                return
             self._failures, self._start_after = 0, 0.0
             self._starting.discard(worker)
             self._idle.append(worker)
@@ -334,8 +346,8 @@ class Supervisor:
             self._starting.discard(worker)
             if worker in self._idle:
                 self._idle.remove(worker)
+            self._selector.unregister(worker.peer)
             self._lock.notify_all()
-        self._selector.unregister(worker.peer)
 
     def _shut_down(self) -> None:
         with self._lock:

@@ -26,6 +26,7 @@ from querysvc.engines.duckdb.execution import CancelledError, Control, Execution
 from querysvc.engines.duckdb.failures import explain
 from querysvc.engines.duckdb.footers import FooterReader
 from querysvc.engines.duckdb.messages import PeerClosedError, receive_request, send_report
+from querysvc.engines.duckdb.readers.watch import WatchedClient
 from querysvc.engines.duckdb.requests import Cancel, EncodeText, Proceed, RunPlan
 from querysvc.engines.duckdb.settings import WorkerSettings
 from querysvc.engines.duckdb.text import encode_text
@@ -135,8 +136,15 @@ class Worker:
         control.check()
         client = self._range_client(gateway, descriptors[1])
         os.close(descriptors[1])
+        watched = WatchedClient(client)
         execution = Execution(
-            request, connection, client, self._file_system(client), self._footers, self._settings
+            request,
+            connection,
+            client,
+            self._file_system(watched),
+            watched,
+            self._footers,
+            self._settings,
         )
         try:
             self._work(execution, descriptors, control)

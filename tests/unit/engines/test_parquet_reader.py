@@ -3,68 +3,45 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal as D
-from pathlib import Path
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from querysvc.engines.duckdb.engine import DuckDBEngine
-from querysvc.engines.duckdb.settings import SupervisorSettings, WorkerSettings
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.plan import Domain, Range, TableColumn
+from querysvc.plan import Domain, ExecutionOutcome, Range, TableColumn
 from querysvc.types import algebra as t
 from querysvc_catalog.serdes import StorageFormat
-from tests.support.engine_plans import RecordingControl, descriptor, plan, scan, spooled
-from tests.support.local_gateway import LocalGateway
+from tests.support.engine_bench import EngineBench
+from tests.support.engine_plans import RecordingControl, descriptor
 
 PARQUET = descriptor(StorageFormat.PARQUET)
 
 
-class Bench:
-    """One engine over one local gateway."""
+class ParquetBench:
+    """The engine's bench, for Parquet alone."""
 
-    def __init__(self, directory: Path) -> None:
-        self.gateway = LocalGateway()
-        self.engine = DuckDBEngine(
-            self.gateway,
-            SupervisorSettings(idle_workers=1, worker=WorkerSettings(allows_raw_sql=True)),
-        )
-        self.spool = directory / "spool"
-        self.control = RecordingControl()
+    def __init__(self, bench: EngineBench) -> None:
+        self._bench = bench
 
-    def select(
-        self,
-        columns: Sequence[TableColumn],
-        partitions: Sequence[tuple[tuple[Any, ...], Mapping[str, bytes]]],
-        sql: str | None = None,
-        result: Sequence[tuple[str, t.TrinoType]] | None = None,
-        **scan_options: Any,
-    ) -> list[tuple[Any, ...]]:
-        for _values, objects in partitions:
-            self.gateway.objects = {**self.gateway.objects, **objects}
-        table = scan(columns, partitions, PARQUET, **scan_options)
-        used = table.reference.used_columns
-        self.control = RecordingControl()
-        listed = ", ".join(f'"c{index}"' for index in used)
-        self.outcome = self.engine.execute_raw(
-            plan([table], result or [(columns[i].name, columns[i].type) for i in used]),
-            sql or f"SELECT {listed} FROM t0",
-            self.spool,
-            self.control,
-        )
-        return spooled(self.spool) if self.outcome.rows else []
+    def select(self, *arguments: Any, **options: Any) -> list[tuple[Any, ...]]:
+        return self._bench.select(PARQUET, *arguments, **options)
+
+    @property
+    def outcome(self) -> ExecutionOutcome:
+        return self._bench.outcome
+
+    @property
+    def control(self) -> RecordingControl:
+        return self._bench.control
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    bench = Bench(tmp_path_factory.mktemp("engine"))
-    yield bench
-    bench.engine.close()
+@pytest.fixture
+def bench(engine_bench: EngineBench) -> ParquetBench:
+    return ParquetBench(engine_bench)
 
 
 def parquet(table: pa.Table, **options: Any) -> bytes:
@@ -77,7 +54,9 @@ def one(column: pa.Array, name: str = "a", **options: Any) -> bytes:
     return parquet(pa.table({name: column}), **options)
 
 
-def test_columns_are_found_by_name_in_any_case_and_missing_ones_are_null(bench: Bench) -> None:
+def test_columns_are_found_by_name_in_any_case_and_missing_ones_are_null(
+    bench: ParquetBench,
+) -> None:
     data = parquet(pa.table({"B": ["x", "y"], "a": [1, 2], "extra": [0, 0]}))
     columns = [TableColumn("a", t.BIGINT), TableColumn("b", t.VARCHAR), TableColumn("c", t.DATE)]
     assert bench.select(columns, [((), {"f": data})]) == [(1, "x", None), (2, "y", None)]
@@ -91,9 +70,9 @@ def test_columns_are_found_by_name_in_any_case_and_missing_ones_are_null(bench: 
         (pa.array([7], pa.uint8()), t.TINYINT, [7]),
         (pa.array([1.5], pa.float32()), t.DOUBLE, [1.5]),
         (pa.array([3], pa.int32()), t.DOUBLE, [3.0]),
-        (pa.array([3], pa.int32()), t.Decimal(12, 2), [D("3.00")]),
-        (pa.array([D("1.50")], pa.decimal128(5, 2)), t.Decimal(10, 4), [D("1.5000")]),
-        (pa.array([D("1.50")], pa.decimal128(38, 2)), t.Decimal(5, 2), [D("1.50")]),
+        (pa.array([3], pa.int32()), t.Decimal(12, 2), [Decimal("3.00")]),
+        (pa.array([Decimal("1.50")], pa.decimal128(5, 2)), t.Decimal(10, 4), [Decimal("1.5000")]),
+        (pa.array([Decimal("1.50")], pa.decimal128(38, 2)), t.Decimal(5, 2), [Decimal("1.50")]),
         (pa.array(["abcdef"]), t.Varchar(3), ["abc"]),
         (pa.array(["ab  "]), t.Char(5), ["ab"]),
         (pa.array([b"caf\xc3\xa9"]), t.VARCHAR, ["café"]),
@@ -108,7 +87,7 @@ def test_columns_are_found_by_name_in_any_case_and_missing_ones_are_null(bench: 
     ],
 )
 def test_a_file_type_that_fits_becomes_the_declared_type(
-    bench: Bench, array: pa.Array, declared: t.TrinoType, expected: list[Any]
+    bench: ParquetBench, array: pa.Array, declared: t.TrinoType, expected: list[Any]
 ) -> None:
     rows = bench.select([TableColumn("a", declared)], [((), {"f": one(array)})])
     assert [row[0] for row in rows] == expected
@@ -117,7 +96,7 @@ def test_a_file_type_that_fits_becomes_the_declared_type(
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("zone", [None, "UTC"])
 def test_timestamps_are_rounded_half_up_to_the_declared_precision(
-    bench: Bench, unit: str, zone: str | None
+    bench: ParquetBench, unit: str, zone: str | None
 ) -> None:
     values = {
         "s": ([-1, 1], [datetime(1969, 12, 31, 23, 59, 59), datetime(1970, 1, 1, 0, 0, 1)]),
@@ -138,14 +117,14 @@ def test_timestamps_are_rounded_half_up_to_the_declared_precision(
     assert [row[0] for row in rows] == expected
 
 
-def test_int96_timestamps_are_read(bench: Bench) -> None:
+def test_int96_timestamps_are_read(bench: ParquetBench) -> None:
     array = pa.array([datetime(1960, 5, 6, 7, 8, 9, 123456)], pa.timestamp("ns"))
     data = one(array, use_deprecated_int96_timestamps=True)
     rows = bench.select([TableColumn("a", t.Timestamp(3))], [((), {"f": data})])
     assert rows == [(datetime(1960, 5, 6, 7, 8, 9, 123000),)]
 
 
-def test_struct_fields_are_matched_by_name_at_every_depth(bench: Bench) -> None:
+def test_struct_fields_are_matched_by_name_at_every_depth(bench: ParquetBench) -> None:
     inner = pa.struct([("Y", pa.int32()), ("x", pa.string())])
     array = pa.array([[{"Y": 1, "x": "p"}, None]], pa.list_(inner))
     declared = t.Array(
@@ -155,7 +134,7 @@ def test_struct_fields_are_matched_by_name_at_every_depth(bench: Bench) -> None:
     assert rows == [([{"f0": "p", "f1": 1, "f2": None}, None],)]
 
 
-def test_a_type_that_cannot_fit_is_bad_data_with_file_and_both_types(bench: Bench) -> None:
+def test_a_type_that_cannot_fit_is_bad_data_with_file_and_both_types(bench: ParquetBench) -> None:
     with pytest.raises(QueryServiceError) as caught:
         bench.select([TableColumn("a", t.VARCHAR)], [((), {"dir/f": one(pa.array([1.5]))})])
     assert caught.value.code is ErrorCode.HIVE_BAD_DATA
@@ -165,13 +144,13 @@ def test_a_type_that_cannot_fit_is_bad_data_with_file_and_both_types(bench: Benc
     )
 
 
-def test_a_mismatch_in_a_column_that_is_not_used_does_no_harm(bench: Bench) -> None:
+def test_a_mismatch_in_a_column_that_is_not_used_does_no_harm(bench: ParquetBench) -> None:
     data = parquet(pa.table({"a": [1.5], "b": [2]}))
     columns = [TableColumn("a", t.VARCHAR), TableColumn("b", t.BIGINT)]
     assert bench.select(columns, [((), {"f": data})], used=[1]) == [(2,)]
 
 
-def test_a_value_out_of_range_is_bad_data_with_file_and_value(bench: Bench) -> None:
+def test_a_value_out_of_range_is_bad_data_with_file_and_value(bench: ParquetBench) -> None:
     columns = [TableColumn("a", t.INTEGER)]
     good, bad = one(pa.array([1], pa.int64())), one(pa.array([1, 5_000_000_000], pa.int64()))
     with pytest.raises(QueryServiceError) as caught:
@@ -182,7 +161,7 @@ def test_a_value_out_of_range_is_bad_data_with_file_and_value(bench: Bench) -> N
     )
 
 
-def test_files_of_different_schemas_are_read_each_by_its_own(bench: Bench) -> None:
+def test_files_of_different_schemas_are_read_each_by_its_own(bench: ParquetBench) -> None:
     objects = {
         "1": one(pa.array([1], pa.int32())),
         "2": one(pa.array([2], pa.int64())),
@@ -193,7 +172,9 @@ def test_files_of_different_schemas_are_read_each_by_its_own(bench: Bench) -> No
     assert sorted(rows, key=str) == [(1,), (2,), (4,), (None,)]
 
 
-def test_partition_values_and_hidden_columns_are_constants_of_their_file(bench: Bench) -> None:
+def test_partition_values_and_hidden_columns_are_constants_of_their_file(
+    bench: ParquetBench,
+) -> None:
     columns = [
         TableColumn("a", t.BIGINT),
         TableColumn("day", t.DATE, is_partition_key=True),
@@ -210,7 +191,7 @@ def test_partition_values_and_hidden_columns_are_constants_of_their_file(bench: 
     ]
 
 
-def test_a_scan_without_columns_counts_rows_and_reads_footers_only(bench: Bench) -> None:
+def test_a_scan_without_columns_counts_rows_and_reads_footers_only(bench: ParquetBench) -> None:
     data = one(pa.array(range(100_000)))
     rows = bench.select(
         [TableColumn("a", t.BIGINT)],
@@ -223,7 +204,7 @@ def test_a_scan_without_columns_counts_rows_and_reads_footers_only(bench: Bench)
     assert bench.outcome.statistics.scanned_bytes <= 64 << 10
 
 
-def test_no_files_give_no_rows_of_the_right_types(bench: Bench) -> None:
+def test_no_files_give_no_rows_of_the_right_types(bench: ParquetBench) -> None:
     columns = [TableColumn("a", t.Array(t.BIGINT)), TableColumn("b", t.Decimal(5, 1))]
     assert bench.select(columns, []) == []
     assert bench.select(columns, [((), {"empty": b""})]) == []
@@ -242,9 +223,9 @@ DOMAINS = [
     (t.DOUBLE, pa.array([float(i) for i in range(40_000)]), Range(5.0, True, 6.0, True), 5.0),
     (
         t.Decimal(10, 2),
-        pa.array([D(i) for i in range(40_000)], pa.decimal128(10, 2)),
-        Range(D("7.00"), True, D("7.00"), True),
-        D("7.00"),
+        pa.array([Decimal(i) for i in range(40_000)], pa.decimal128(10, 2)),
+        Range(Decimal("7.00"), True, Decimal("7.00"), True),
+        Decimal("7.00"),
     ),
     (
         t.Timestamp(3),
@@ -257,7 +238,7 @@ DOMAINS = [
 
 @pytest.mark.parametrize(("type_", "array", "wanted", "sample"), DOMAINS)
 def test_row_groups_outside_the_domain_are_neither_planned_nor_read(
-    bench: Bench, type_: t.TrinoType, array: pa.Array, wanted: Range, sample: Any
+    bench: ParquetBench, type_: t.TrinoType, array: pa.Array, wanted: Range, sample: Any
 ) -> None:
     padding = pa.array([i.to_bytes(8) * 8 for i in range(40_000)])
     data = parquet(pa.table({"a": array, "pad": padding}), row_group_size=10_000, compression=None)
@@ -270,14 +251,14 @@ def test_row_groups_outside_the_domain_are_neither_planned_nor_read(
     assert statistics.scanned_bytes < len(data) / 2
 
 
-def test_a_domain_with_null_keeps_the_nulls(bench: Bench) -> None:
+def test_a_domain_with_null_keeps_the_nulls(bench: ParquetBench) -> None:
     data = one(pa.array([1, None, 3]))
     domain = Domain(t.BIGINT, (Range(3, True, 3, True),), allows_null=True)
     rows = bench.select([TableColumn("a", t.BIGINT)], [((), {"f": data})], domains={0: domain})
     assert sorted(rows, key=str) == [(3,), (None,)]
 
 
-def test_the_estimate_is_what_the_run_fetches(bench: Bench) -> None:
+def test_the_estimate_is_what_the_run_fetches(bench: ParquetBench) -> None:
     table = pa.table({"a": range(300_000), "b": [str(i) for i in range(300_000)]})
     data = parquet(table, row_group_size=50_000)
     columns = [TableColumn("a", t.BIGINT), TableColumn("b", t.VARCHAR)]
@@ -290,23 +271,23 @@ def test_the_estimate_is_what_the_run_fetches(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("damage", ["truncated", "not parquet", "short"])
-def test_a_damaged_file_is_bad_data_that_names_it(bench: Bench, damage: str) -> None:
+def test_a_damaged_file_is_bad_data_that_names_it(bench: ParquetBench, damage: str) -> None:
     whole = one(pa.array(range(1000)))
     data = {"truncated": whole[:-20], "not parquet": b"a,b,c\n" * 10, "short": b"PAR1"}[damage]
-    with pytest.raises(QueryServiceError, match="s3://bucket/broken") as caught:
+    with pytest.raises(QueryServiceError, match=r"s3://bucket/broken") as caught:
         bench.select([TableColumn("a", t.BIGINT)], [((), {"broken": data})])
     assert caught.value.code is ErrorCode.HIVE_BAD_DATA
 
 
-def test_damaged_pages_are_bad_data_that_names_the_file(bench: Bench) -> None:
+def test_damaged_pages_are_bad_data_that_names_the_file(bench: ParquetBench) -> None:
     whole = bytearray(one(pa.array([str(i) for i in range(10_000)]), compression="zstd"))
     whole[200:1200] = bytes(1000)
-    with pytest.raises(QueryServiceError, match="s3://bucket/broken") as caught:
+    with pytest.raises(QueryServiceError, match=r"s3://bucket/broken") as caught:
         bench.select([TableColumn("a", t.VARCHAR)], [((), {"broken": bytes(whole)})])
     assert caught.value.code is ErrorCode.HIVE_BAD_DATA
 
 
-def test_thousands_of_small_files_are_read(bench: Bench) -> None:
+def test_thousands_of_small_files_are_read(bench: ParquetBench) -> None:
     objects = {f"part-{i}": one(pa.array([i] * 10)) for i in range(2500)}
     columns = [TableColumn("a", t.BIGINT), TableColumn("p", t.BIGINT, is_partition_key=True)]
     partitions = [((i,), {key: data}) for i, (key, data) in enumerate(objects.items())]
@@ -316,4 +297,4 @@ def test_thousands_of_small_files_are_read(bench: Bench) -> None:
         "SELECT count(*), sum(c0), count(*) FILTER (c0 = c1) FROM t0",
         [("n", t.BIGINT), ("s", t.Decimal(38)), ("same", t.BIGINT)],
     )
-    assert rows == [(25_000, D(10 * sum(range(2500))), 25_000)]
+    assert rows == [(25_000, Decimal(10 * sum(range(2500))), 25_000)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol  # DuckDB's types are not importable here
 
+import pyarrow as pa
+
 from querysvc.engines.duckdb.readers.failures import BadValue
 from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
+from querysvc.engines.duckdb.readers.watch import LineWatch
 from querysvc.errors import QueryServiceError
 from querysvc.plan import StoredObject, TableColumn, TableReference
 from querysvc.tree import LiteralValue
@@ -102,14 +105,55 @@ class ReaderContext:
     """Every path that a part names, in order: the engine may open these alone."""
     diagnosers: list[tuple[int, int, Diagnoser]] = field(default_factory=list)
     """For ordinals from the first number below the second: how to find a bad value's line."""
+    watch: LineWatch = field(default_factory=LineWatch)
+    """Text readers: tells when the fast path may not do."""
+    json_files: list[File] = field(default_factory=list)
+    """Files that JSON readers read, to find a malformed line in."""
+    collects_spellings: bool = False
+    """JSON readers: look all keys up before the query."""
+    is_serial: bool = False
+    """Text readers: one thread a file, for quoted line ends."""
     is_exact: bool = False
     """Text readers: take the slow path that follows the SerDe to the letter."""
+
+    def start_over(self) -> None:
+        """Forget the parts that were built; the paths stay."""
+        self.ordinals.clear()
+        self.diagnosers.clear()
+        self.json_files.clear()
+        self.watch = LineWatch()
 
     def path(self, file: File, suffix: str) -> str:
         """The path of a file, noted as one that the query may open."""
         path = self.files.path(file.index, suffix)
         self.paths[path] = None
         return path
+
+    def load(self, table: str, schema: Any, batches: Iterable[Any]) -> None:
+        """Fill a temporary table from a stream of Arrow batches."""
+        source = f"{table} source"
+        failures: list[QueryServiceError] = []
+
+        def guarded() -> Iterator[Any]:
+            # Arrow's C interface would turn the error into text.
+            try:
+                yield from batches
+            except QueryServiceError as failure:
+                failures.append(failure)
+                raise
+
+        self.connection.register(source, pa.RecordBatchReader.from_batches(schema, guarded()))
+        try:
+            self.connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {quote_name(table)} AS"
+                f" SELECT * FROM {quote_name(source)}"
+            )
+        except Exception:
+            if failures:
+                raise failures[0] from None
+            raise
+        finally:
+            self.connection.unregister(source)
 
     def claim(self, files: Sequence[File], diagnoser: Diagnoser | None = None) -> int:
         """Number the files of a part; its file_index plus the result indexes `ordinals`."""

@@ -229,7 +229,7 @@ def _checked(value: str, name: str, source: Source) -> str:
 
 
 def _round_half_up(value: str, unit: int) -> str:
-    """Round to a multiple of `unit`, halves upwards as Trino does; DuckDB's % has the dividend's sign."""
+    """Round to a multiple of `unit`, halves upwards as Trino does (DuckDB's % keeps the sign)."""
     shifted = f"({value} + {unit // 2})"
     return f"({shifted} - (({shifted} % {unit}) + {unit}) % {unit})"
 

@@ -1,0 +1,282 @@
+"""JSON lines (openx's and hcatalog's SerDes): columns by key in any case, declared types strictly.
+
+DuckDB splits and parses; keys are looked up by the spelling that the first objects use. A row that
+lacks a wanted key is checked for other spellings of it; if it has one, all spellings are collected
+and the query runs again. Numbers pass through doubles in DuckDB, so a decimal with more digits
+than a double keeps fails rather than differ.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final  # parsed JSON
+
+import orjson
+
+from querysvc.engines.duckdb.readers.base import (
+    FILE_INDEX,
+    Diagnoser,
+    File,
+    FileGroup,
+    Part,
+    ReaderContext,
+    read_in_order,
+    used_columns,
+)
+from querysvc.engines.duckdb.readers.failures import BadValue
+from querysvc.engines.duckdb.readers.lines import codec, read_lines
+from querysvc.engines.duckdb.readers.nested_json import json_value
+from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text
+from querysvc.engines.duckdb.readers.typed import options_of, select_typed, unsupported
+from querysvc.engines.duckdb.readers.values import text_value
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.plan import TableColumn, TableReference
+from querysvc.types import algebra
+from querysvc.types.algebra import TrinoType
+from querysvc_catalog.serde_options import JsonOptions, parse_json_options
+
+SPELLING_MARK: Final = "\u2402querysvc other spelling"
+_SAMPLE_BYTES: Final = 64 << 10
+_OBJECT_BYTES_MAX: Final = 64 << 20
+_NESTED: Final = (algebra.Array, algebra.Map, algebra.Row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A used column and the spellings of its key, the likeliest first."""
+
+    index: int
+    column: TableColumn
+    spellings: tuple[str, ...]
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the column is taken as JSON text rather than as a string."""
+        return isinstance(self.column.type, (*_NESTED, algebra.Decimal))
+
+
+def read_json(group: FileGroup, context: ReaderContext) -> list[Part]:
+    """Read objects, one a line."""
+    options: JsonOptions = options_of(group, parse_json_options)
+    if options.dots_in_keys:
+        raise unsupported(group, "SerDe property dots.in.keys")
+    if options.timestamp_formats:
+        raise unsupported(group, "SerDe property timestamp.formats")
+    if options.lines.header_lines or options.lines.footer_lines:
+        raise unsupported(group, "header and footer lines of JSON")
+    context.json_files.extend(group.files)
+    by_codec: dict[str | None, list[File]] = {}
+    for file in group.files:
+        by_codec.setdefault(codec(file), []).append(file)
+    parts = []
+    for name, files in by_codec.items():
+        if name == "bz2":
+            raise unsupported(group, "bz2 compression of JSON")
+        parts.append(_part(group.reference, files, name, options, context))
+    return parts
+
+
+def find_malformed(files: Iterable[File], context: ReaderContext) -> str | None:
+    """Where the first line is that is no JSON, and why."""
+    for file in files:
+        for number, line in read_lines(file, context.client):
+            if not line.strip():
+                continue
+            try:
+                orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                return f"{file.stored.address}, line {number}: malformed JSON: {error}"
+    return None
+
+
+def _part(
+    reference: TableReference,
+    files: Sequence[File],
+    name: str | None,
+    options: JsonOptions,
+    context: ReaderContext,
+) -> Part:
+    for file in files:
+        context.watch.watch(file.index, name, looks_for_lines=False)
+    paths = ", ".join(quote_text(context.path(file, "")) for file in files)
+    compression = name or "uncompressed"
+    objects = (
+        f"read_ndjson_objects([{paths}], compression = '{compression}',"
+        f" maximum_object_size = {_OBJECT_BYTES_MAX},"
+        f" ignore_errors = {str(options.ignore_malformed).lower()}, hive_partitioning = false)"
+    )
+    keys = _keys(reference, files, name, objects, options, context)
+    base = context.claim(files, _diagnoser(context, options))
+    relation = _relation(keys, objects, base, options)
+    sql = select_typed(
+        reference,
+        files,
+        relation,
+        ordinal=f'({base} + "file")',
+        null="{0} IS NULL",
+        convert=_converter(),
+    )
+    size = sum(file.stored.size for file in files)
+    return Part(sql, read_in_order(files), size, len(files))
+
+
+def _relation(keys: Sequence[_Key], objects: str, base: int, options: JsonOptions) -> str:
+    """Texts of the used columns as "x<i>", and the file's position as "file"."""
+    structure = json.dumps({key.spellings[0]: "JSON" if key.is_json else "VARCHAR" for key in keys})
+    file = f'{FILE_INDEX} AS "file"'
+    if not keys:
+        return f"(SELECT {file} FROM {objects})"
+    transformed = (
+        f'(SELECT json, json_transform(json, {quote_text(structure)}) AS "j", {file}'
+        f" FROM {objects})"
+    )
+    fields = {key.index: _field(key) for key in keys}
+    columns = ", ".join(f'{sql} AS "x{index}"' for index, sql in fields.items())
+    checked = (
+        f'SELECT CASE WHEN {_is_fine(keys, fields, options)} THEN "j"'
+        f' ELSE {_failure(base)} END AS "j", json, "file" FROM {transformed}'
+    )
+    return f'(SELECT {columns}, "file" FROM ({checked}))'
+
+
+def _is_fine(keys: Sequence[_Key], fields: dict[int, str], options: JsonOptions) -> str:
+    """A row is fine if it is an object with all wanted keys, or has no other spelling of one."""
+    is_object = "starts_with(ltrim(json), '{')"
+    if options.ignore_malformed:
+        is_object = f"(json IS NULL OR {is_object})"
+    if not options.is_case_insensitive:
+        return is_object
+    present = " AND ".join(f"{sql} IS NOT NULL" for sql in fields.values())
+    wanted = ", ".join(quote_text(key.spellings[0].lower()) for key in keys)
+    known = ", ".join(quote_text(spelling) for key in keys for spelling in key.spellings)
+    other = (
+        f"list_filter(json_keys(json), lambda k: list_contains([{wanted}], lower(k))"
+        f" AND NOT list_contains([{known}], k))"
+    )
+    return f"{is_object} AND (({present}) OR json IS NULL OR len({other}) = 0)"
+
+
+def _failure(base: int) -> str:
+    """Fail: with the mark when the row is an object, else as a bad row."""
+    bad = Source("(row)", algebra.JSON, f'({base} + "file")').failure("json")
+    mark = quote_text(SPELLING_MARK)
+    return f"CASE WHEN starts_with(ltrim(json), '{{') THEN error({mark}) ELSE {bad} END"
+
+
+def _field(key: _Key) -> str:
+    first, *others = key.spellings
+    primary = f'"j".{quote_name(first)}'
+    if not others:
+        return primary
+    function = "json_extract" if key.is_json else "json_extract_string"
+    rest = ", ".join(f"{function}(json, {quote_text(_path(one))})" for one in others)
+    return f"coalesce({primary}, {rest})"
+
+
+def _path(key: str) -> str:
+    if '"' in key:
+        raise QueryServiceError(ErrorCode.NOT_SUPPORTED, f"a JSON key with a quote: {key!r}")
+    return f'$."{key}"'
+
+
+def _keys(
+    reference: TableReference,
+    files: Sequence[File],
+    name: str | None,
+    objects: str,
+    options: JsonOptions,
+    context: ReaderContext,
+) -> list[_Key]:
+    wanted = {
+        index: options.mapping.get(column.name.lower(), column.name)
+        for index, column in used_columns(reference)
+        if not (column.is_partition_key or column.is_hidden)
+    }
+    spellings: dict[str, list[str]] = {}
+    if options.is_case_insensitive and wanted:
+        found = (
+            _all_keys(objects, context)
+            if context.collects_spellings
+            else _sampled_keys(files[0], name, context)
+        )
+        for key in found:
+            spellings.setdefault(key.lower(), []).append(key)
+    return [
+        _Key(index, reference.columns[index], _ordered(key, spellings.get(key.lower(), ())))
+        for index, key in wanted.items()
+    ]
+
+
+def _ordered(key: str, found: Iterable[str]) -> tuple[str, ...]:
+    """The spellings that occur; the declared one when none does."""
+    return tuple(dict.fromkeys(found)) or (key,)
+
+
+def _sampled_keys(file: File, name: str | None, context: ReaderContext) -> list[str]:
+    """The keys of the first objects of a plain file."""
+    if name is not None:
+        return []
+    context.client.prefetch([(file.index, 0, _SAMPLE_BYTES)], is_kept=True)
+    head = context.client.read(file.index, 0, _SAMPLE_BYTES)
+    keys: dict[str, None] = {}
+    for line in head.splitlines()[:20]:
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            break
+        if isinstance(row, dict):
+            keys.update(dict.fromkeys(row))
+    return list(keys)
+
+
+def _all_keys(objects: str, context: ReaderContext) -> list[str]:
+    rows = context.connection.execute(
+        f"SELECT DISTINCT k FROM (SELECT unnest(json_keys(json)) AS k FROM {objects})"
+    ).fetchall()
+    return sorted(row[0] for row in rows)
+
+
+def _converter() -> Callable[[str, TrinoType, Source], str | None]:
+    def convert(text: str, type_: TrinoType, source: Source) -> str | None:
+        if isinstance(type_, (*_NESTED, algebra.Decimal)):
+            return json_value(text, type_, source)
+        if isinstance(type_, algebra.Timestamp):
+            plain = f"regexp_replace({text}, '^([0-9-]+)T(.*?)Z?$', '\\1 \\2')"
+            return json_value(plain, type_, source, is_text=True)
+        return text_value(text, type_)
+
+    return convert
+
+
+def _diagnoser(context: ReaderContext, options: JsonOptions) -> Diagnoser:
+    def find(file: File, bad: BadValue) -> int | None:
+        wanted = options.mapping.get(bad.column.lower(), bad.column).lower()
+        for number, line in read_lines(file, context.client):
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            if not isinstance(row, dict):
+                if bad.column == "(row)" and line.decode(errors="replace").strip():
+                    return number
+                continue
+            values = (value for key, value in row.items() if key.lower() == wanted)
+            if any(_is_in(bad.value, value) for value in values):
+                return number
+        return None
+
+    return find
+
+
+def _is_in(text: str, value: Any) -> bool:
+    """Whether a value's text, or that of one of its parts, is the one that failed."""
+    if isinstance(value, str):
+        return value.startswith(text)
+    if isinstance(value, dict):
+        return any(_is_in(text, one) for one in value.values())
+    if isinstance(value, list):
+        return any(_is_in(text, one) for one in value)
+    return json.dumps(value).startswith(text)

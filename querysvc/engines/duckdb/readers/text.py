@@ -1,0 +1,267 @@
+"""LazySimpleSerDe and OpenCSVSerde: columns by position, every option of DuckDB's reader explicit.
+
+The fast path is DuckDB's CSV reader giving texts, which `values` turns into declared types. Where
+that reader would differ from the SerDe (empty lines, escapes, broken quotes) a `LineWatch` sees it
+or it fails, and the query runs again on the exact path: Python splits the lines (`splitting`) into
+a temporary table. Errors' lines are found by reading the file once more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final  # Arrow is untyped
+
+import pyarrow as pa
+
+from querysvc.engines.duckdb.readers.base import (
+    FILE_INDEX,
+    Diagnoser,
+    File,
+    FileGroup,
+    Part,
+    ReaderContext,
+    read_in_order,
+    used_columns,
+)
+from querysvc.engines.duckdb.readers.failures import BadValue
+from querysvc.engines.duckdb.readers.lines import codec, read_lines
+from querysvc.engines.duckdb.readers.nested_text import nested_value
+from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.splitting import Splitter, csv_splitter, text_splitter
+from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text
+from querysvc.engines.duckdb.readers.typed import options_of, select_typed, unsupported
+from querysvc.engines.duckdb.readers.values import text_value
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.plan import TableReference
+from querysvc.types import algebra
+from querysvc.types.algebra import TrinoType
+from querysvc_catalog.serde_options import (
+    LineOptions,
+    TextOptions,
+    parse_csv_options,
+    parse_text_options,
+)
+
+_NO_NULL: Final = "\x01querysvc: no text is NULL\x02"
+_BATCH_ROWS: Final = 20_000
+_LINE_BYTES_MAX: Final = 16 << 20
+_BUFFER_BYTES: Final = 32 << 20
+_NESTED: Final = (algebra.Array, algebra.Map, algebra.Row)
+
+
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """One of the two SerDes with its options, as both paths need them."""
+
+    lines: LineOptions
+    reader_options: str
+    """Of DuckDB's read_csv."""
+    suspicious: tuple[bytes, ...]
+    """Bytes at whose sight the exact path must be taken."""
+    always_exact: bool
+    splitter: Splitter
+    columns: int
+    null_texts: str
+    """SQL condition under which a text that is not of a character type is NULL; {0} is the text."""
+    convert: Callable[[str, TrinoType, Source], str | None]
+    """The converter of types that `values` does not know; None leaves them to it."""
+
+
+def read_text(group: FileGroup, context: ReaderContext) -> list[Part]:
+    """Read LazySimpleSerDe's delimited text."""
+    options = options_of(group, parse_text_options)
+    _refuse_text_options(group, options)
+    columns = _file_columns(group.reference)
+
+    def convert(text: str, type_: TrinoType, source: Source) -> str | None:
+        if isinstance(type_, _NESTED):
+            return nested_value(text, type_, source, options)
+        return text_value(text, type_)
+
+    delimiter = quote_text(options.field_delimiter)
+    text_format = TextFormat(
+        lines=options.lines,
+        reader_options=(
+            f"delim = {delimiter}, quote = '', escape = '',"
+            f" nullstr = {quote_text(options.null_format)}, strict_mode = false"
+        ),
+        suspicious=(),
+        always_exact=options.escape is not None
+        or options.last_column_takes_rest
+        or options.field_delimiter in "\r\n\x00",
+        splitter=text_splitter(options, columns),
+        columns=columns,
+        null_texts="({0} IS NULL OR {0} = '')",
+        convert=convert,
+    )
+    return _parts(group, context, text_format)
+
+
+def read_csv(group: FileGroup, context: ReaderContext) -> list[Part]:
+    """Read OpenCSVSerde's quoted text."""
+    options = options_of(group, parse_csv_options)
+    columns = _file_columns(group.reference)
+    quote = options.quote or ""
+    suspicious = [(options.escape or "").encode()] if options.escape != quote else []
+    if quote:
+        suspicious += [f"{options.separator} {quote}".encode(), f"\n {quote}".encode()]
+    text_format = TextFormat(
+        lines=options.lines,
+        reader_options=(
+            f"delim = {quote_text(options.separator)}, quote = {quote_text(quote)},"
+            f" escape = {quote_text(quote)}, nullstr = {quote_text(_NO_NULL)}, strict_mode = true"
+        ),
+        suspicious=tuple(pattern for pattern in suspicious if pattern),
+        always_exact=False,
+        splitter=csv_splitter(options, columns),
+        columns=columns,
+        null_texts="{0} IS NULL",
+        convert=_csv_value,
+    )
+    return _parts(group, context, text_format)
+
+
+def _parts(group: FileGroup, context: ReaderContext, text_format: TextFormat) -> list[Part]:
+    if text_format.lines.encoding.lower().replace("-", "") not in ("utf8", "usascii"):
+        raise unsupported(group, f"encoding {text_format.lines.encoding}")
+    by_codec: dict[str | None, list[File]] = {}
+    for file in group.files:
+        by_codec.setdefault(codec(file), []).append(file)
+    needs_exact = context.is_exact or text_format.always_exact or text_format.lines.footer_lines
+    parts = []
+    for name, files in by_codec.items():
+        is_exact = bool(needs_exact) or name not in (None, "gzip")
+        source = _exact_source if is_exact else _fast_source
+        relation = source(files, name, context, text_format)
+        base = context.claim(files, _diagnoser(group.reference, context, text_format))
+        sql = select_typed(
+            group.reference,
+            files,
+            relation,
+            ordinal=f'({base} + "file")',
+            null=text_format.null_texts,
+            convert=text_format.convert,
+        )
+        size = sum(file.stored.size for file in files)
+        parts.append(Part(sql, read_in_order(files), size, len(files)))
+    return parts
+
+
+def _fast_source(
+    files: Sequence[File], name: str | None, context: ReaderContext, text_format: TextFormat
+) -> str:
+    for file in files:
+        context.watch.watch(file.index, name, text_format.suspicious)
+    paths = ", ".join(quote_text(context.path(file, "")) for file in files)
+    columns = ", ".join(f"'x{i}': 'VARCHAR'" for i in range(max(text_format.columns, 1)))
+    reader = (
+        f"read_csv([{paths}], auto_detect = false, header = false,"
+        f" skip = {text_format.lines.header_lines}, comment = '', thousands = '',"
+        f" compression = '{name or 'none'}', columns = {{{columns}}}, null_padding = true,"
+        f" ignore_errors = false, hive_partitioning = false, union_by_name = false,"
+        f" parallel = {str(not context.is_serial).lower()},"
+        f" max_line_size = {_LINE_BYTES_MAX}, buffer_size = {_BUFFER_BYTES},"
+        f" {text_format.reader_options})"
+    )
+    return f'(SELECT *, {FILE_INDEX} AS "file" FROM {reader})'
+
+
+def _exact_source(
+    files: Sequence[File], _name: str | None, context: ReaderContext, text_format: TextFormat
+) -> str:
+    """Fill a temporary table with the rows, split by ourselves."""
+    table = f"lines{len(context.ordinals)}"
+    columns = max(text_format.columns, 1)
+    schema = pa.schema(
+        [*(pa.field(f"x{i}", pa.string()) for i in range(columns)), pa.field("file", pa.int64())]
+    )
+    context.client.prefetch(read_in_order(files))
+    batches = _batches(files, context, text_format, schema)
+    context.load(table, schema, batches)
+    return quote_name(table)
+
+
+def _batches(
+    files: Sequence[File], context: ReaderContext, text_format: TextFormat, schema: Any
+) -> Iterator[Any]:
+    columns = max(text_format.columns, 1)
+    for position, file in enumerate(files):
+        rows = split_rows(file, context, text_format)
+        while chunk := list(islice(rows, _BATCH_ROWS)):
+            padded = [fields + [None] * (columns - len(fields)) for _line, fields in chunk]
+            arrays = [pa.array(values, pa.string()) for values in zip(*padded, strict=True)]
+            positions = pa.array([position] * len(chunk), pa.int64())
+            yield pa.RecordBatch.from_arrays([*arrays, positions], schema=schema)
+
+
+def split_rows(
+    file: File, context: ReaderContext, text_format: TextFormat
+) -> Iterator[tuple[int, list[str | None]]]:
+    """The file's rows with their line numbers, without header and footer."""
+    lines = islice(read_lines(file, context.client), text_format.lines.header_lines, None)
+    for number, line in _without_footer(lines, text_format.lines.footer_lines):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise QueryServiceError(
+                ErrorCode.HIVE_BAD_DATA,
+                f"{file.stored.address}, line {number}: invalid UTF-8: {error.reason}",
+            ) from error
+        yield number, text_format.splitter(text)
+
+
+def _without_footer(lines: Iterable[tuple[int, bytes]], count: int) -> Iterator[tuple[int, bytes]]:
+    held: deque[tuple[int, bytes]] = deque()
+    for line in lines:
+        held.append(line)
+        if len(held) > count:
+            yield held.popleft()
+
+
+def _diagnoser(
+    reference: TableReference, context: ReaderContext, text_format: TextFormat
+) -> Diagnoser:
+    names = [column.name for column in reference.columns]
+
+    def find(file: File, bad: BadValue) -> int | None:
+        index = names.index(bad.column)
+        for number, fields in split_rows(file, context, text_format):
+            value = fields[index] if index < len(fields) else None
+            if value is not None and bad.value in (value[: len(bad.value)], value):
+                return number
+        return None
+
+    return find
+
+
+def _csv_value(text: str, type_: TrinoType, source: Source) -> str | None:
+    """OpenCSVSerde's types: dates are days and timestamps milliseconds since 1970."""
+    number = f"TRY_CAST({text} AS BIGINT)"
+    units = {
+        algebra.DATE: f"DATE '1970-01-01' + CAST({number} AS INTEGER)",
+        algebra.Timestamp(3): f"make_timestamp({number} * 1000)",
+    }
+    made = units.get(type_)
+    if made is None:
+        return text_value(text, type_)
+    return (
+        f"CASE WHEN {text} IS NULL THEN NULL WHEN regexp_full_match({text}, '[+-]?[0-9]{{1,15}}')"
+        f" THEN {made} ELSE {source.failure(text)} END"
+    )
+
+
+def _file_columns(reference: TableReference) -> int:
+    return sum(not (c.is_partition_key or c.is_hidden) for c in reference.columns)
+
+
+def _refuse_text_options(group: FileGroup, options: TextOptions) -> None:
+    if options.timestamp_formats:
+        raise unsupported(group, "SerDe property timestamp.formats")
+    if options.line_delimiter not in (None, "\n"):
+        raise unsupported(group, "a line delimiter other than LF")
+    nested = any(isinstance(column.type, _NESTED) for _i, column in used_columns(group.reference))
+    if options.escape is not None and nested:
+        raise unsupported(group, "an escape character together with nested columns")
