@@ -207,9 +207,7 @@ def _text(specifier: Specifier) -> str:
 
 def _format(specifier: Specifier, kind: str, value: Any) -> str:
     if value is None:
-        text = "false" if specifier.conversion == "b" else "null"
-        if specifier.conversion in ("b", "s", "h"):
-            text = _cut(text, specifier.precision)
+        text = _cut("false" if specifier.conversion == "b" else "null", specifier.precision)
     else:
         text = _FORMS[specifier.conversion[0]](specifier, kind, value)
     return justify(specifier, text.upper() if specifier.is_upper else text)

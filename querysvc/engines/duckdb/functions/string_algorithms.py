@@ -52,24 +52,29 @@ def hamming(first: str, second: str) -> int:
 
 def position(text: str, part: str, instance: int) -> int:
     """Where the n-th (from the end if negative) occurrence starts, from 1; 0 if there is none."""
-    if instance == 0:
+    if instance in (0, -(2**63)):
         raise failure(_INVALID, "'instance' must be a positive or negative number.")
     if not part:
         return 1
     if instance < 0:
-        end, found = len(text), -1
-        for _ in range(-instance):
-            found = text.rfind(part, 0, end)
-            if found < 0:
-                return 0
-            end = found + len(part) - 1  # occurrences may overlap
-        return found + 1
+        return _position_from_end(text, part, -instance)
     found = -1
     for _ in range(instance):
         found = text.find(part, found + 1)
         if found < 0:
             return 0
     return found + 1
+
+
+def _position_from_end(text: str, part: str, instance: int) -> int:
+    end, found = len(text), -1
+    for _ in range(instance):
+        found = text.rfind(part, 0, end)
+        if found < 0:
+            return 0
+        end = found + len(part) - 1  # occurrences may overlap
+    # From the end Trino counts UTF-16 units, not code points.
+    return len(text[:found].encode("utf-16-le")) // 2 + 1
 
 
 def soundex(text: str) -> str:

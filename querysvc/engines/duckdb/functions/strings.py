@@ -22,15 +22,17 @@ from querysvc.engines.duckdb.lowering.fragments import (
     cast,
     fail,
     integer_literal,
+    operation,
     part,
     template,
     text_literal,
 )
-from querysvc.errors import ErrorCode
+from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.types.algebra import BIGINT, Array, Char, Varchar
 
 _INVALID: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
 _INTEGER_MAX: Final = 2**31 - 1
+_LONG_MAX: Final = 2**63 - 1
 _UNBOUNDED: Final = Varchar(None)
 
 _WHITESPACE: Final = text_literal(
@@ -126,7 +128,12 @@ def _substring(site: CallSite) -> Sql:
         first = Sql(f"(CASE WHEN {start} < 0 THEN length({text}) + {start} + 1 ELSE {start} END)")
         size = f", greatest(least({length[0]}, {_INTEGER_MAX}), 0)" if length else ""
         empty = Sql(f"({first} < 1 OR {first} > length({text}))")
-        return case([(empty, Sql("''"))], Sql(f"substring({text}, {first}{size})"))
+        branches = [(empty, Sql("''"))]
+        if length:  # Java's sum of the two overflows
+            over = Sql(f"({start} < 0 AND {length[0]} > {_LONG_MAX} - {first} + 1)")
+            code = ErrorCode.GENERIC_INTERNAL_ERROR
+            branches.append((over, fail(code, "Range out of bounds for length")))
+        return case(branches, Sql(f"substring({text}, {first}{size})"))
 
     return strict([source, *site.arguments[1:]], body)
 
@@ -153,10 +160,7 @@ def _trim(name: str) -> Callable[[CallSite], Sql]:
 
     def build(site: CallSite) -> Sql:
         characters = site.arguments[1] if len(site.arguments) > 1 else _WHITESPACE
-        trimmed = Sql(f"{name}({text_argument(site)}, {characters})")
-        if isinstance(site.types[0], Char):  # the result is a char's text
-            return Sql(f"rtrim({trimmed}, ' ')")
-        return trimmed
+        return Sql(f"{name}({site.arguments[0]}, {characters})")
 
     return build
 
@@ -229,12 +233,21 @@ def _codepoint(site: CallSite) -> Sql:
 
 
 def _concat_ws(site: CallSite) -> Sql:
-    separator = site.arguments[0]
-    if len(site.arguments) == 2 and isinstance(site.types[1], Array):
-        return Sql(f"array_to_string({site.arguments[1]}, {separator})")
     if len(site.arguments) == 1:
-        return template("CASE WHEN {0} IS NOT NULL THEN '' END", separator)
-    return Sql(f"concat_ws({', '.join(site.arguments)})")
+        raise QueryServiceError(_INVALID, "There must be two or more arguments")
+    if not isinstance(site.types[1], Array):
+        return Sql(f"concat_ws({', '.join(site.arguments)})")
+    parts = cast(site.arguments[1], "VARCHAR[]")
+    return template(
+        "CASE WHEN {0} IS NOT NULL THEN array_to_string({1}, {0}) END", site.arguments[0], parts
+    )
+
+
+def concat(site: CallSite) -> Sql:
+    """concat of varchars or varbinaries."""
+    if len(site.arguments) == 1:
+        raise QueryServiceError(_INVALID, "There must be two or more concatenation arguments")
+    return operation("||", *site.arguments)
 
 
 def _levenshtein(site: CallSite) -> Sql:
@@ -276,6 +289,7 @@ SCALARS: Final[ScalarTable] = {
     "char2hexint": ArrowFunction(by_row(string_algorithms.char_to_hex)),
     "chr": _chr,
     "codepoint": _codepoint,
+    "concat(varchar,...)": concat,
     "concat_ws": _concat_ws,
     "format_number": human_readable.lower_format_number,
     "hamming_distance": _hamming,
