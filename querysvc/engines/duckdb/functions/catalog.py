@@ -26,6 +26,7 @@ FAMILIES: Final = (
     "math",
     "sequences",
     "strings",
+    "vectors",
     "windows",
 )
 """The family modules of this package."""

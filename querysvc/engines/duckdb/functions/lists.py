@@ -116,10 +116,10 @@ def distinct(values: Sql, type_: TrinoType) -> Sql:
     return bind([values, keys_of(values, type_)], body)
 
 
-def _has_inner_null(value: Sql, type_: TrinoType) -> Sql | None:
-    """Whether an orderable array or row holds a NULL that a comparison would meet."""
+def inner_null(value: Sql, type_: TrinoType) -> Sql | None:
+    """Whether an array, row or map holds a NULL that a comparison would meet."""
     if isinstance(type_, Array):
-        inner = _has_inner_null(Sql('"n"'), type_.element)
+        inner = inner_null(Sql('"n"'), type_.element)
         terms = [has_null(value)]
         if inner is not None:
             nested = call("list_transform", value, lambda_(["n"], inner))
@@ -130,16 +130,18 @@ def _has_inner_null(value: Sql, type_: TrinoType) -> Sql | None:
         inner_terms = [
             term
             for part, item in zip(parts, type_.fields, strict=True)
-            if (term := _has_inner_null(part, item.type)) is not None
+            if (term := inner_null(part, item.type)) is not None
         ]
         nulls = [Sql(f"({part} IS NULL)") for part in parts]
         return Sql(f"({value} IS NOT NULL AND ({' OR '.join([*nulls, *inner_terms])}))")
+    if isinstance(type_, Map):
+        return inner_null(call("map_values", value), Array(type_.value))
     return None
 
 
 def comparable(values: Sql, type_: TrinoType) -> Sql:
     """The list; Trino's refusal when it must compare elements that contain NULL."""
-    inner = _has_inner_null(Sql('"n"'), type_)
+    inner = inner_null(Sql('"n"'), type_)
     if inner is None:
         return values
     kind = "ARRAY" if isinstance(type_, Array) else "ROW"

@@ -17,7 +17,7 @@ _ESCAPED = re.compile(r'["\\\x00-\x1f]')
 def double_text(value: float) -> str:
     """CAST(double AS varchar): `1.0E10`."""
     if value == 0:
-        return "0E0"
+        return "-0E0" if math.copysign(1, value) < 0 else "0E0"
     if not math.isfinite(value):
         return _special(value)
     sign = "-" if value < 0 else ""

@@ -57,7 +57,7 @@ _EXPONENT_TEXT: Final = Macro(
 DOUBLE_TEXT: Final = Macro(
     "double_text",
     ("x",),
-    "CASE WHEN isnan(x) THEN 'NaN' WHEN x = 0 THEN '0E0'"
+    "CASE WHEN isnan(x) THEN 'NaN' WHEN x = 0 THEN CASE WHEN signbit(x) THEN '-0E0' ELSE '0E0' END"
     " WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END"
     # Java prints two digits of the smallest number.
     " WHEN abs(x) < 1e-323 THEN CASE WHEN x > 0 THEN '4.9E-324' ELSE '-4.9E-324' END"
@@ -79,7 +79,7 @@ _SIX_DIGITS: Final = Macro(
 REAL_TEXT: Final = Macro(
     "real_text",
     ("x",),
-    "CASE WHEN isnan(x) THEN 'NaN' WHEN x = 0 THEN '0E0'"
+    "CASE WHEN isnan(x) THEN 'NaN' WHEN x = 0 THEN CASE WHEN signbit(x) THEN '-0E0' ELSE '0E0' END"
     " WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END"
     # Java prints two digits of the smallest number.
     " WHEN abs(x) < 2e-45 THEN CASE WHEN x > 0 THEN '1.4E-45' ELSE '-1.4E-45' END"
