@@ -169,7 +169,7 @@ def test_cancel_ends_a_query_whose_storage_stalls_within_a_second(
 
 def test_a_query_over_its_time_limit_is_ended(runner: Runner) -> None:
     started = time.monotonic()
-    with pytest.raises(QueryServiceError, match="0.5 seconds") as caught:
+    with pytest.raises(QueryServiceError, match=r"0\.5 seconds") as caught:
         runner.run(ENDLESS, timeout_seconds=0.5)
     assert caught.value.code is ErrorCode.EXCEEDED_TIME_LIMIT
     assert time.monotonic() - started < 2.5
