@@ -53,7 +53,7 @@ def _substring(site: CallSite) -> Sql:
 
 
 SCALARS: Final[ScalarTable] = {
-    "concat(varbinary,...)": concat,
+    "concat(varbinary...)": concat,
     "crc32": ArrowFunction(by_row(encodings.crc32)),
     "from_base32": ArrowFunction(by_row(encodings.from_base32)),
     "from_base64": ArrowFunction(by_row(encodings.from_base64)),
