@@ -20,6 +20,7 @@ FAMILIES: Final = (
     "binary",
     "conditional",
     "datetime",
+    "datetime_formats",
     "datetime_units",
     "datetime_zones",
     "maps",
@@ -27,6 +28,7 @@ FAMILIES: Final = (
     "sequences",
     "strings",
     "vectors",
+    "urls",
     "windows",
 )
 """The family modules of this package."""

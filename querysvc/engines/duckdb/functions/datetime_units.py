@@ -66,10 +66,10 @@ _MONTHS_UP: Final = Macro(
     "months_up",
     ("a", "b"),
     "(year(b) - year(a)) * 12 + month(b) - month(a) - CASE WHEN"
-    " CAST(day(b) AS BIGINT) * 86400000 + \"whole_milliseconds\"(b)"
+    ' CAST(day(b) AS BIGINT) * 86400000 + "whole_milliseconds"(b)'
     " - \"whole_milliseconds\"(date_trunc('day', b))"
     " < CAST(CASE WHEN day(b) = day(last_day(b)) THEN least(day(a), day(b)) ELSE day(a) END"
-    " AS BIGINT) * 86400000 + \"whole_milliseconds\"(a)"
+    ' AS BIGINT) * 86400000 + "whole_milliseconds"(a)'
     " - \"whole_milliseconds\"(date_trunc('day', a)) THEN 1 ELSE 0 END",
     uses=(_WHOLE_MILLISECONDS,),
 )
@@ -84,7 +84,7 @@ _MONTHS_BETWEEN: Final = Macro(
 _OF_YEAR: Final = Macro(
     "milliseconds_of_year",
     ("t",),
-    "\"whole_milliseconds\"(t) - \"whole_milliseconds\"(date_trunc('year', t))",
+    '"whole_milliseconds"(t) - "whole_milliseconds"(date_trunc(\'year\', t))',
     uses=(_WHOLE_MILLISECONDS,),
 )
 
@@ -168,7 +168,9 @@ def _moved(site: CallSite, unit: str, amount: Sql, value: Sql) -> Sql:
     type_ = site.types[2]
     if type_ == DATE:
         days = f"CAST({amount} * {_DAYS[unit]} AS INTEGER)" if unit in _DAYS else ""
-        moved = f"({value} + {days})" if days else f"CAST({value} + {_months(unit, amount)} AS DATE)"
+        moved = (
+            f"({value} + {days})" if days else f"CAST({value} + {_months(unit, amount)} AS DATE)"
+        )
         return _within_int(amount, Sql(moved), ErrorCode.GENERIC_INTERNAL_ERROR)
     if isinstance(type_, Time):
         return _moved_time(site, unit, amount, value, type_.precision)
@@ -213,8 +215,10 @@ def _rounded(site: CallSite, unit: str, moved: Sql, precision: int) -> Sql:
 def _moved_time(site: CallSite, unit: str, amount: Sql, time: Sql, precision: int) -> Sql:
     step = _CLOCK_UNITS[unit]
     turn = _DAY_MICROSECONDS // step
-    moved = Sql(f"(TIMESTAMP '1970-01-02' + to_microseconds(epoch_us({time})"
-                f" + ({amount} % {turn}) * {step}))")
+    moved = Sql(
+        f"(TIMESTAMP '1970-01-02' + to_microseconds(epoch_us({time})"
+        f" + ({amount} % {turn}) * {step}))"
+    )
     return cast(_rounded(site, unit, moved, precision), "TIME")
 
 
@@ -278,9 +282,7 @@ def _truncated_time(unit: str, time: Sql) -> Sql:
 
 def _date_diff(site: CallSite) -> Sql:
     def body(first: Sql, second: Sql) -> Sql:
-        return _dispatch(
-            site, lambda unit: _difference(site, unit, first, second), (first, second)
-        )
+        return _dispatch(site, lambda unit: _difference(site, unit, first, second), (first, second))
 
     return bind(site.arguments[1:], body)
 

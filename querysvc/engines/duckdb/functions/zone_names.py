@@ -1,0 +1,88 @@
+"""Trino's time zones in Python: which names it takes, how it prints them, their offsets."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+_OFFSET_MINUTES_MAX: Final = 14 * 60
+_OFFSET = re.compile(r"([+-])(\d\d?)(?:(?<=\d\d):?(\d\d))?", re.ASCII)
+_PREFIXED = re.compile(r"(?:UTC|GMT|UT)([+-].*)", re.ASCII)
+_ETC = re.compile(r"Etc/(?:GMT|UTC|UCT|UT)(?:([+-]?)(\d{1,2}))?", re.ASCII)
+_UTC_NAMES: Final = frozenset(
+    {"Z", "UTC", "GMT", "UT", "UCT", "Zulu", "Universal", "Greenwich", "GMT0"}
+)
+_UNKNOWN: Final = frozenset(
+    # In the zone database, but not among Java's or Trino's zones.
+    {"EST", "HST", "MST", "ROC", "Factory", "localtime", "posixrules", "Etc/Zulu"}
+    | {"Etc/Greenwich", "Etc/Universal", "Etc/Unknown"}
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS_PER_DAY: Final = 86_400
+_FIRST_SECOND: Final = -62_135_596_800 + _SECONDS_PER_DAY
+_LAST_SECOND: Final = 253_402_300_800 - 2 * _SECONDS_PER_DAY
+_CYCLE_SECONDS: Final = 146_097 * _SECONDS_PER_DAY
+"""400 years, after which the calendar and so the rules of daylight saving repeat."""
+
+
+@lru_cache(maxsize=4096)
+def zone_name(text: str) -> str:
+    """The name that Trino gives the zone; ValueError when it has none such."""
+    if text in _UTC_NAMES:
+        return "UTC"
+    etc = _ETC.fullmatch(text)
+    if etc is not None and text in available_timezones():
+        sign = "-" if etc[1] != "-" else "+"
+        return offset_name(int(sign + (etc[2] or "0")) * 60)
+    prefixed = _PREFIXED.fullmatch(text)
+    match = _OFFSET.fullmatch(prefixed[1] if prefixed else text)
+    if match is not None:
+        minutes = int(match[2]) * 60 + int(match[3] or 0)
+        if int(match[3] or 0) > 59:
+            raise ValueError(text)
+        return offset_name(-minutes if match[1] == "-" else minutes)
+    if text in available_timezones() and text not in _UNKNOWN and not text.startswith("SystemV/"):
+        return text
+    raise ValueError(text)
+
+
+def offset_name(minutes: int) -> str:
+    """The zone of a fixed offset: `+05:30`, or `UTC`; ValueError when it is too far."""
+    if abs(minutes) > _OFFSET_MINUTES_MAX:
+        raise ValueError(f"Invalid offset minutes {minutes}")
+    if minutes == 0:
+        return "UTC"
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
+def offset_seconds(zone: str, instant_seconds: int) -> int:
+    """Seconds that a zone's clock is ahead of UTC at an instant, in any year."""
+    if zone == "UTC":
+        return 0
+    if zone[0] in "+-":
+        seconds = int(zone[1:3]) * 3600 + int(zone[4:6]) * 60
+        return -seconds if zone[0] == "-" else seconds
+    seconds = max(instant_seconds, _FIRST_SECOND)
+    if seconds > _LAST_SECOND:
+        seconds -= -(-(seconds - _LAST_SECOND) // _CYCLE_SECONDS) * _CYCLE_SECONDS
+    offset = (_EPOCH + timedelta(seconds=seconds)).astimezone(_zone(zone)).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
+
+
+def instant_milliseconds(zone: str, local_milliseconds: int) -> int | None:
+    """The instant, the earlier of two, at which the clock shows a time; None when it skips it."""
+    seconds = local_milliseconds // 1000
+    near = {offset_seconds(zone, seconds + days * _SECONDS_PER_DAY) for days in (-1, 0, 1)}
+    for offset in sorted(near, reverse=True):
+        if offset_seconds(zone, seconds - offset) == offset:
+            return local_milliseconds - offset * 1000
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
