@@ -1,10 +1,11 @@
-"""Numbers and sizes as people write them."""
+"""Numbers, spans and sizes as people write them."""
 
 from __future__ import annotations
 
 import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from typing import Final
 
 from querysvc.engines.duckdb.functions.registry import CallSite
@@ -16,6 +17,7 @@ _LONG_MIN: Final = -(2**63)
 _LONG_MAX: Final = 2**63 - 1
 _INVALID: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
 
+_SPANS: Final = (("week", 604800), ("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _SIZE: Final = re.compile(r"(?=\.?[0-9])([0-9]*)\.?([0-9]*)([kMGTPEZY]?B)")
 _SIZE_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 
@@ -50,6 +52,20 @@ _NUMBER_TEXT: Final = by_row(number_text)
 def lower_format_number(site: CallSite) -> Sql:
     """format_number of a bigint or a double."""
     return site.call_python(_NUMBER_TEXT, (site.arguments[0], site.types[0]))
+
+
+def seconds_text(value: float) -> str:
+    """A span in weeks to seconds: `1 hour, 2 minutes`."""
+    if not math.isfinite(value):
+        name = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        raise failure(_INVALID, f"Invalid argument found: {name}")
+    left = min(_LONG_MAX, math.floor(Fraction(abs(value)) + Fraction(1, 2)))
+    words = []
+    for unit, seconds in _SPANS:
+        count, left = divmod(left, seconds)
+        if count:
+            words.append(f"{count} {unit}{'s' if count != 1 else ''}")
+    return ", ".join(words) or "0 seconds"
 
 
 def data_size(text: str) -> Decimal:

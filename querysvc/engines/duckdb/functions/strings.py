@@ -293,6 +293,7 @@ SCALARS: Final[ScalarTable] = {
     "concat_ws": _concat_ws,
     "format_number": human_readable.lower_format_number,
     "hamming_distance": _hamming,
+    "human_readable_seconds": ArrowFunction(by_row(human_readable.seconds_text)),
     "index": "CAST(strpos({0}, {1}) AS BIGINT)",
     "length(char(x))": _length,
     "length(varchar(x))": _length,
