@@ -53,7 +53,7 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
     for scan in plan.scans:
         groups, next_index = _groups(scan, next_index)
         parts = [part for group in groups for part in _reader(group)(group, context)]
-        relations.append(_union(scan, parts))
+        relations.append(_padded(scan, _union(scan, parts)))
         all_parts.append(parts)
     by_size = sorted(all_parts, key=lambda parts: sum(part.scanned_bytes for part in parts))
     flat = [part for parts in all_parts for part in parts]
@@ -125,6 +125,17 @@ def _reader(group: FileGroup) -> Reader:
             ErrorCode.NOT_SUPPORTED, f"table {table.full_name}: reading {what} is not supported"
         )
     return reader
+
+
+def _padded(scan: TableScan, sql: str) -> str:
+    """The relation with every column of the table: those that no scan refers to are NULL.
+
+    The analyser's scans list all columns; DuckDB drops again what is not used.
+    """
+    used = {index for index, _ in used_columns(scan.reference)}
+    unused = [index for index in range(len(scan.reference.columns)) if index not in used]
+    nulls = ", ".join(f"NULL AS {quote_name(f'c{index}')}" for index in unused)
+    return f"SELECT *, {nulls} FROM ({sql}) AS scanned" if unused else sql
 
 
 def _union(scan: TableScan, parts: Sequence[Part]) -> str:
