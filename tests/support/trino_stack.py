@@ -30,6 +30,7 @@ from querysvc.plan import (
     ReadEstimate,
     TableReference,
 )
+from querysvc.planning.metadata import CatalogMetadata
 from querysvc.planning.request import PlannedQuery, PlanRequest
 from querysvc.service import statement_reading
 from querysvc.service.system_listing import Listing
@@ -42,8 +43,30 @@ from querysvc_catalog.model import Column, Database, DataCatalog, StorageDescrip
 from querysvc_catalog.service import CatalogService
 from querysvc_drivers.trino import TrinoServices, TrinoSettings, router
 from querysvc_drivers.trino.authentication import Authenticate
-from tests.support.local_engine import TINY, tiny_metadata
+from tests.support.local_engine import TINY
 from tests.unit.service.conftest import Harness, build, stop
+
+EVERY_TYPE = {
+    "b": ("boolean", "boolean"),
+    "t": ("tinyint", "tinyint"),
+    "s": ("smallint", "smallint"),
+    "i": ("int", "integer"),
+    "l": ("bigint", "bigint"),
+    "r": ("float", "real"),
+    "d": ("double", "double"),
+    "dec": ("decimal(12,2)", "decimal(12,2)"),
+    "big": ("decimal(38,0)", "decimal(38,0)"),
+    "v": ("string", "varchar"),
+    "v5": ("varchar(5)", "varchar(5)"),
+    "c": ("char(3)", "char(3)"),
+    "vb": ("binary", "varbinary"),
+    "dt": ("date", "date"),
+    "ts3": ("timestamp", "timestamp(3)"),
+    "a": ("array<int>", "array(integer)"),
+    "m": ("map<string,bigint>", "map(varchar, bigint)"),
+    "ro": ("struct<x:int,z:varchar(3)>", "row(x integer, z varchar(3))"),
+}
+"""A table with a column of every type that a catalog can declare: Hive's and Trino's names."""
 
 
 class LocalGate:
@@ -69,7 +92,12 @@ class LocalPlanner:
         statement = request.statement
         self.tables[request.query_id] = statement.tables
         plan = ExecutionPlan(
-            request.query_id, statement.query, statement.columns, (), request.session
+            request.query_id,
+            statement.query,
+            statement.columns,
+            (),
+            request.session,
+            request.limits,
         )
         return PlannedQuery(plan)
 
@@ -88,6 +116,9 @@ class LocalDuckDb:
         lowered = lower(plan.query, tables, plan.session)
         connection = duckdb.connect(":memory:", config={"threads": "2"})
         self.running += 1
+        is_late = threading.Event()
+        clock = threading.Timer(plan.limits.timeout_seconds, _interrupt, (connection, is_late))
+        clock.start()
         try:
             for statement in statements():
                 connection.execute(statement)
@@ -97,8 +128,12 @@ class LocalDuckDb:
         except duckdb.Error as error:
             if control.is_cancelled():
                 raise QueryServiceError(ErrorCode.USER_CANCELED, "Query was canceled") from error
+            if is_late.is_set():
+                message = f"Query exceeded the maximum time of {plan.limits.timeout_seconds:g} s"
+                raise QueryServiceError(ErrorCode.EXCEEDED_TIME_LIMIT, message) from error
             raise to_query_error(error) from error
         finally:
+            clock.cancel()
             self.running -= 1
             connection.close()
         return ExecutionOutcome(rows, Statistics(result_rows=rows))
@@ -113,9 +148,21 @@ class LocalDuckDb:
         """Nothing stays open."""
 
 
+def _interrupt(connection: duckdb.DuckDBPyConnection, is_late: threading.Event) -> None:
+    is_late.set()
+    connection.interrupt()
+
+
 def _relation(reference: TableReference) -> str:
-    columns = ", ".join(f'"{column.name}" AS "c{i}"' for i, column in enumerate(reference.columns))
+    columns = ", ".join(
+        f"{'NULL' if column.is_hidden else _quoted(column.name)} AS c{i}"
+        for i, column in enumerate(reference.columns)
+    )
     return f"(SELECT {columns} FROM read_parquet('{TINY / reference.table.name}.parquet'))"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 def _write(
@@ -159,6 +206,9 @@ def tiny_catalog() -> CatalogService:
         columns = tuple(Column(name, text) for name, text in entry["columns"])
         descriptor = StorageDescriptor(columns=columns, location="s3://lake/x/")
         catalog.create_table(Table(entry["table"], "tiny", "tpch", storage_descriptor=descriptor))
+    every = tuple(Column(name, hive) for name, (hive, _) in EVERY_TYPE.items())
+    descriptor = StorageDescriptor(columns=every, location="s3://lake/x/")
+    catalog.create_table(Table("every_type", "tiny", "tpch", storage_descriptor=descriptor))
     return catalog
 
 
@@ -177,7 +227,8 @@ def trino_stack(
     """Serve the wire on a free port; `server` are uvicorn's settings (TLS)."""
     state = MemoryState()
     harness = build(state, root)
-    catalog, metadata = tiny_catalog(), SystemMetadata(tiny_metadata())
+    catalog = tiny_catalog()
+    metadata = SystemMetadata(CatalogMetadata(catalog))
     tables = SystemTables(Listing(catalog), state, "node", "http://127.0.0.1:0")
     planner = LocalPlanner()
     engine = LocalDuckDb(planner)

@@ -95,7 +95,7 @@ class LiveStatement:
         self._buffer = RowBuffer()
         self._columns: tuple[ResultColumn, ...] | None = None
         self._read_row = self._sent_row = 0
-        self._is_drained = False
+        self._is_drained = self._columns_told = False
         self._failure: QueryServiceError | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -137,8 +137,11 @@ class LiveStatement:
             if page is not None:
                 return page
             rest = deadline - time.monotonic()
-            if rest <= 0:
-                return Page(execution, self._shown(self._columns))
+            columns = self._shown(execution)
+            # Drivers return from executing a statement as soon as they know its columns.
+            if rest <= 0 or (columns is not None and not self._columns_told):
+                self._columns_told = columns is not None
+                return Page(execution, columns)
             is_running = execution.state is QueryState.RUNNING
             await self._wait(min(rest, _POLL_SECONDS) if is_running else rest)
 
@@ -171,7 +174,7 @@ class LiveStatement:
 
     def _last_or_not(self, execution: QueryExecution, rows: Rows | None) -> Page:
         is_last = self._is_over(execution)
-        return Page(execution, self._shown(self._columns), rows, is_last=is_last)
+        return Page(execution, self._shown(execution), rows, is_last=is_last)
 
     def _read(self) -> None:
         """Read on in the result, as far as it is written."""
@@ -202,8 +205,11 @@ class LiveStatement:
         self._sent_row += batch.num_rows
         return rows
 
-    def _shown(self, columns: tuple[ResultColumn, ...] | None) -> tuple[ResultColumn, ...] | None:
-        return columns if columns is not None else self._execution.columns or None
+    def _shown(self, execution: QueryExecution) -> tuple[ResultColumn, ...] | None:
+        """The columns, once they are known; not those of a statement that updates."""
+        if self._columns is not None:
+            return self._columns
+        return None if _update_type(execution) else execution.columns
 
 
 def _failure(execution: QueryExecution) -> QueryServiceError | None:
