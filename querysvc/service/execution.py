@@ -77,6 +77,8 @@ class QueryRunner:
         running = RunningQuery(claimed, live, parts.watchers, deadline=deadline)
         with structlog.contextvars.bound_contextvars(query_id=query_id):
             parts.running.add(running)
+            # What an earlier run left must not be taken for this run's.
+            parts.spools.delete(query_id)
             parts.watchers.publish(claimed.execution)
             try:
                 final = self._finish(running, self._complete(running))
@@ -209,6 +211,13 @@ class QueryRunner:
             return None
         now = self._parts.clock.now()
         is_cancelled = error.code is ErrorCode.USER_CANCELED
+        self._parts.audit.record(
+            Principal(execution.principal),
+            "query",
+            running.id,
+            work_group=execution.work_group,
+            details={"error": error.code.name},
+        )
         return Completion(
             state=QueryState.CANCELLED if is_cancelled else QueryState.FAILED,
             completed_at=now,

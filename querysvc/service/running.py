@@ -13,6 +13,8 @@ from querysvc.results.spool import LiveSpool
 from querysvc.service.watch import Watchers
 from querysvc.state.repository import ClaimedQuery
 
+_EARLIER_RUN_SECONDS_MAX = 30.0
+
 
 class RunningQuery:
     """One claimed query; it is the engine's ExecutionControl too. Safe to call from any thread."""
@@ -139,14 +141,24 @@ class RunningQueries:
         self._emptied = threading.Condition(self._lock)
 
     def add(self, running: RunningQuery) -> None:
-        """A query has been claimed."""
+        """A query has been claimed; waits for an earlier run of it here, which has lost its lease.
+
+        Both would write to the same files.
+        """
         with self._lock:
+            is_alone = self._emptied.wait_for(
+                lambda: running.id not in self._queries, _EARLIER_RUN_SECONDS_MAX
+            )
+            if not is_alone:
+                raise QueryServiceError(
+                    ErrorCode.GENERIC_INTERNAL_ERROR, "An earlier run of the query does not end."
+                )
             self._queries[running.id] = running
 
     def remove(self, running: RunningQuery) -> None:
         """A query has ended, or is no longer ours."""
         with self._lock:
-            self._queries.pop(running.id, None)
+            del self._queries[running.id]
             self._emptied.notify_all()
 
     def get(self, query_id: str) -> RunningQuery | None:

@@ -88,6 +88,9 @@ class Upkeep:
 
     def recover(self, *, is_start: bool = False) -> None:
         """Settle queries whose runner is lost."""
+        if not is_start:
+            # A machine that slept has leases that ran out while its queries still run.
+            self.renew()
         recovery = self.queries.recover(self.node, now=self.clock.now(), is_start=is_start)
         if recovery.requeued or recovery.ended:
             _log.warning(

@@ -547,3 +547,43 @@ def test_the_service_and_state_take_a_few_milliseconds_a_query(harness: Harness)
         times.append(time.perf_counter() - began)
     # Alone on a machine it is 5 ms; the bound leaves room for a busy one.
     assert sorted(times)[len(times) // 2] < 0.05
+
+
+def test_what_an_earlier_run_left_is_not_taken_for_the_result(
+    state: MemoryState, tmp_path: Path
+) -> None:
+    harness = build(state, tmp_path)
+    query = harness.submit()
+    harness.spools.text_path(query.id, ".csv").write_text("stale")
+    harness.dispatcher.start()
+    harness.dispatcher.wake()
+    harness.service.wait(query.id, ADA, timeout_seconds=10)
+    assert harness.service.result_file(query.id, ADA).read_text().startswith('"n"\n')
+    stop(harness)
+
+
+def test_a_query_taken_back_waits_for_its_earlier_run_to_end(harness: Harness) -> None:
+    harness.engine.is_held = True
+    query = harness.submit()
+    assert harness.engine.started.acquire(timeout=10)
+    harness.state.recover("node", now=query.submitted_at, is_start=True)
+    harness.dispatcher.wake()
+    assert not harness.engine.started.acquire(timeout=0.2), "the first run still writes"
+    harness.engine.is_held = False
+    harness.upkeep.renew()  # the first run hears that its lease is lost
+    ended = harness.service.wait(query.id, ADA, timeout_seconds=10)
+    assert ended.state is QueryState.SUCCEEDED
+    assert harness.engine.runs == [query.id, query.id]
+    assert harness.service.results(query.id, ADA).row_count == 10
+
+
+def test_a_node_that_slept_keeps_the_queries_that_it_still_runs(harness: Harness) -> None:
+    harness.engine.is_held = True
+    query = harness.submit()
+    assert harness.engine.started.acquire(timeout=10)
+    harness.state.renew("node", [query.id], lease_expires_at=query.submitted_at)  # long ago
+    harness.upkeep.recover()
+    assert harness.service.get(query.id, ADA).state is QueryState.RUNNING
+    harness.engine.release(3)
+    ended = harness.service.wait(query.id, ADA, timeout_seconds=10)
+    assert ended.state is QueryState.SUCCEEDED
