@@ -11,7 +11,7 @@ _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\
     "\r": "\\r",
     "\t": "\\t",
 }
-_ESCAPED = re.compile(r'["\\\x00-\x1f]')
+_ESCAPED = re.compile(r'["\\\x00-\x1f\ud800-\udfff\U00010000-\U0010ffff]')
 
 
 def double_text(value: float) -> str:
@@ -50,10 +50,23 @@ def json_number(value: float, *, is_real: bool) -> str:
 def json_string(value: str) -> str:
     """A JSON string as Jackson escapes it."""
 
-    def escape(match: re.Match[str]) -> str:
-        return _ESCAPES.get(match[0]) or f"\\u{ord(match[0]):04X}"
+    return f'"{_ESCAPED.sub(_escape, value)}"'
 
-    return f'"{_ESCAPED.sub(escape, value)}"'
+
+def _escape(match: re.Match[str]) -> str:
+    known = _ESCAPES.get(match[0])
+    if known is not None:
+        return known
+    code = ord(match[0])
+    if code < 0x10000:
+        return f"\\u{code:04X}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04X}\\u{0xDC00 + (code & 0x3FF):04X}"
+
+
+def java_order(text: str) -> bytes:
+    """A key by which texts sort as Java's strings do."""
+    return text.encode("utf-16-be", "surrogatepass")
 
 
 def _special(value: float) -> str:
@@ -66,6 +79,8 @@ def _digits(text: str) -> tuple[str, int]:
     whole, _, fraction = mantissa.partition(".")
     joined = whole + fraction
     stripped = joined.lstrip("0")
+    if joined == "5" and exponent in ("-323", "-324"):
+        joined = stripped = "49"  # Java: the nearest of two digits, where these are least doubles
     power = len(whole) - 1 - (len(joined) - len(stripped)) + int(exponent or 0)
     return stripped.rstrip("0") or "0", power
 

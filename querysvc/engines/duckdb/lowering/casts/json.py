@@ -11,11 +11,17 @@ from typing import Any, Final, TypeAlias
 
 from querysvc.engines.duckdb.functions.registry import call_python
 from querysvc.engines.duckdb.functions.vectorised import failure
-from querysvc.engines.duckdb.lowering.casts.java_text import double_text, json_number, json_string
+from querysvc.engines.duckdb.lowering.casts.java_text import (
+    double_text,
+    java_number,
+    java_order,
+    json_number,
+    json_string,
+)
 from querysvc.engines.duckdb.lowering.casts.site import CastSite
 from querysvc.engines.duckdb.lowering.fragments import Sql
 from querysvc.engines.duckdb.lowering.types import not_supported
-from querysvc.errors import ErrorCode
+from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.types.algebra import (
     BIGINT,
     BOOLEAN,
@@ -124,19 +130,26 @@ def _array_writer(type_: Array) -> Writer:
 
 
 def _map_writer(type_: Map) -> Writer:
-    key, item = _key_writer(type_.key), _or_null(_writer(type_.value))
+    key, item = _key_writer(type_), _or_null(_writer(type_.value))
 
     def write(value: Any) -> str:
-        members = sorted((key(k), item(v)) for k, v in value)
+        members = sorted(
+            ((key(k), item(v)) for k, v in value), key=lambda member: java_order(member[0])
+        )
         return "{" + ",".join(f"{json_string(k)}:{v}" for k, v in members) + "}"
 
     return write
 
 
-def _key_writer(type_: TrinoType) -> Writer:
-    if isinstance(type_, Varchar):
+def _key_writer(type_: Map) -> Writer:
+    key = type_.key
+    if isinstance(key, Varchar):
         return str
-    return _writer(type_)
+    if key in (REAL, DOUBLE):
+        return lambda value: java_number(value, is_real=key == REAL)
+    if isinstance(key, Decimal) or key in (BOOLEAN, UNKNOWN, *_BITS):
+        return _writer(key)
+    raise QueryServiceError(_INVALID, f"Cannot cast {type_} to JSON")
 
 
 def _row_writer(type_: Row) -> Writer:
@@ -216,7 +229,7 @@ def _read_boolean(value: Any) -> bool | None:
         return value
     if isinstance(value, _Fraction):
         return float(value) != 0
-    if isinstance(value, int):
+    if isinstance(value, int) and abs(value) < 2**63:
         return value != 0
     text = value.lower() if isinstance(value, str) else ""
     if text in _TRUE or text in _FALSE:
@@ -228,8 +241,10 @@ def _read_integer(value: Any, type_: TrinoType) -> int | None:
     if value is None or isinstance(value, bool):
         return None if value is None else int(value)
     if isinstance(value, _Fraction):
-        rounded = Exact(str(float(value))).quantize(Exact(1), ROUND_HALF_UP)
-        return _in_range(int(rounded), value, type_)
+        number = float(value)
+        if abs(number) >= 2**63:
+            raise _refused(value, str(type_))
+        return _in_range(int(Exact(str(number)).quantize(Exact(1), ROUND_HALF_UP)), value, type_)
     if isinstance(value, int):
         return _in_range(value, value, type_)
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+\s*", value):
@@ -286,9 +301,10 @@ def _read_varchar(value: Any, type_: Varchar) -> str | None:
     elif isinstance(value, _Fraction):
         text = double_text(float(value))
     elif isinstance(value, int):
-        text = str(value) if abs(value) < 2**63 else double_text(float(value))
+        text = str(value)
     elif isinstance(value, str):
-        text = value
+        # Half of a surrogate pair has no UTF-8.
+        text = value.encode("utf-8", "replace").decode() if not value.isascii() else value
     else:
         raise _refused(value, str(type_))
     if type_.length is not None and len(text) > type_.length:

@@ -1,0 +1,227 @@
+"""JSON functions and Trino's JSON paths. https://trino.io/docs/current/functions/json.html"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+from querysvc.engines.duckdb.functions.json_text import (
+    Malformed,
+    Number,
+    copied_text,
+    items_at,
+    members_at,
+    skip_space,
+    sorted_text,
+    value_at,
+    varchar_text,
+    whole_value,
+)
+from querysvc.engines.duckdb.functions.registry import ArrowFunction, CallSite, ScalarTable
+from querysvc.engines.duckdb.functions.vectorised import by_row, failure
+from querysvc.engines.duckdb.lowering.fragments import Sql
+from querysvc.errors import ErrorCode
+from querysvc.types.algebra import Varchar
+
+_ARGUMENT: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
+_LONG: Final = (-(2**63), 2**63 - 1)
+_INDEX_MAX: Final = 2**31 - 1
+
+_STEP = re.compile(r'\.(?P<name>[\w:]+)|\[(?P<bare>\w+)\]|\["(?P<quoted>(?:[^"\\]|\\["\\])*)"\]')
+_MISSING: Final = object()
+
+
+@lru_cache(maxsize=1024)
+def path_steps(path: str) -> tuple[str, ...]:
+    """The names and indexes of a path; INVALID_FUNCTION_ARGUMENT when it is none."""
+    steps = []
+    position = 1
+    while path.startswith("$") and position < len(path):
+        match = _STEP.match(path, position)
+        if match is None:
+            break
+        quoted = match["quoted"]
+        plain = match["name"] or match["bare"]
+        steps.append(plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+        position = match.end()
+    if not path.startswith("$") or position < len(path):
+        raise failure(_ARGUMENT, f"Invalid JSON path: '{path}'")
+    return tuple(steps)
+
+
+def _found_at(text: str, path: str) -> int:
+    """Where the value starts that the path leads to, -1 when it leads to none."""
+    position = skip_space(text, 0)
+    for step in path_steps(path):
+        position = _step(text, position, step)
+        if position < 0:
+            break
+    return position
+
+
+def _step(text: str, position: int, step: str) -> int:
+    mark = text[position : position + 1]
+    if mark == "{":
+        for name, start in members_at(text, position):
+            if name == step:
+                return start
+    elif mark == "[":
+        wanted = int(step) if step.isascii() and step.isdigit() else -1
+        if 0 <= wanted <= _INDEX_MAX:
+            for index, start in enumerate(items_at(text, position)):
+                if index == wanted:
+                    return start
+        else:
+            for _ in items_at(text, position):
+                pass
+    else:
+        value_at(text, position)
+    return -1
+
+
+def _extracted(text: str, path: str) -> Any:
+    """The value at the path, `_MISSING` without one or when the text up to there is no JSON."""
+    try:
+        position = _found_at(text, path)
+        return _MISSING if position < 0 else value_at(text, position)[0]
+    except Malformed:
+        return _MISSING
+
+
+@by_row
+def extract(text: str, path: str) -> str | None:
+    """json_extract: the value's text, in the order in which it was written."""
+    value = _extracted(text, path)
+    return None if value is _MISSING else copied_text(value)
+
+
+@by_row
+def extract_scalar(text: str, path: str) -> str | None:
+    """json_extract_scalar: a scalar as text; a number as it was written."""
+    value = _extracted(text, path)
+    if value is _MISSING or value is None or isinstance(value, list):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return varchar_text(value)
+
+
+@by_row
+def size(text: str, path: str) -> int | None:
+    """json_size: members or items, 0 of a scalar."""
+    try:
+        position = _found_at(text, path)
+        if position < 0:
+            return None
+        # A string is not read to its end.
+        value = "" if text[position : position + 1] == '"' else value_at(text, position)[0]
+    except Malformed:
+        return None
+    return len(value) if isinstance(value, list) else 0
+
+
+@by_row
+def parse(text: str) -> str:
+    """json_parse: the canonical text."""
+    try:
+        return sorted_text(whole_value(text))
+    except Malformed:
+        raise failure(_ARGUMENT, f"Cannot convert value to JSON: '{text}'") from None
+
+
+@by_row
+def is_scalar(text: str) -> bool:
+    """is_json_scalar."""
+    try:
+        return not isinstance(whole_value(text), list)
+    except Malformed:
+        raise failure(_ARGUMENT, f"Invalid JSON value: {text}") from None
+
+
+# Arrays.
+
+
+@by_row
+def array_length(text: str) -> int | None:
+    """json_array_length: NULL when the text is no array."""
+    start = skip_space(text, 0)
+    if text[start : start + 1] != "[":
+        return None
+    try:
+        return sum(1 for _ in items_at(text, start))
+    except Malformed:
+        return None
+
+
+@by_row
+def array_get(text: str, index: int) -> str | None:
+    """json_array_get: a string as its characters, which is no JSON: so is Trino's."""
+    start = skip_space(text, 0)
+    if text[start : start + 1] != "[":
+        return None
+    try:
+        if index < 0:
+            starts = list(items_at(text, start))
+            if -index > len(starts):
+                return None
+            position = starts[index]
+        else:
+            position = next((at for i, at in enumerate(items_at(text, start)) if i == index), -1)
+        value = value_at(text, position)[0] if position >= 0 else None
+    except Malformed:
+        return None
+    if value is None:
+        if index < 0:
+            raise failure(ErrorCode.GENERIC_INTERNAL_ERROR, "string is null")
+        return None
+    return varchar_text(value) if isinstance(value, str) else copied_text(value)
+
+
+@by_row
+def array_contains(text: str, wanted: Any) -> bool | None:
+    """json_array_contains: a value of the same kind, not below the first level."""
+    if isinstance(wanted, float) and not math.isfinite(wanted):
+        return False
+    start = skip_space(text, 0)
+    if text[start : start + 1] != "[":
+        return None
+    try:
+        for position in items_at(text, start):
+            if _is_same(value_at(text, position)[0], wanted):
+                return True
+    except Malformed:
+        return None
+    return False
+
+
+def _is_same(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, bool) or isinstance(value, bool):
+        return value is wanted
+    if isinstance(wanted, str):
+        return type(value) is str and value == wanted
+    if not isinstance(value, Number):
+        return False
+    if isinstance(wanted, int):
+        return value.is_whole and int(value) == wanted and _LONG[0] <= int(value) <= _LONG[1]
+    return not value.is_whole and math.isfinite(float(value)) and float(value) == wanted
+
+
+def _is_scalar(site: CallSite) -> Sql:
+    if isinstance(site.types[0], Varchar):
+        return site.call_python(is_scalar, (site.arguments[0], site.types[0]))
+    return Sql(f"({site.arguments[0]}[1] NOT IN ('{{', '['))")
+
+
+SCALARS: Final[ScalarTable] = {
+    "is_json_scalar": _is_scalar,
+    "json_array_contains": ArrowFunction(array_contains),
+    "json_array_get": ArrowFunction(array_get),
+    "json_array_length": ArrowFunction(array_length),
+    "json_extract": ArrowFunction(extract),
+    "json_extract_scalar": ArrowFunction(extract_scalar),
+    "json_format": "{0}",
+    "json_parse": ArrowFunction(parse),
+    "json_size": ArrowFunction(size),
+}
