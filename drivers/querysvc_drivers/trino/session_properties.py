@@ -105,7 +105,6 @@ def check_property(
     name: str,
     value: str | None = None,
     position: tuple[int, int] | None = None,
-    value_position: tuple[int, int] | None = None,
 ) -> None:
     """INVALID_SESSION_PROPERTY when there is no such property, or the value is none of its."""
     found = PROPERTIES.get(name)
@@ -116,7 +115,7 @@ def check_property(
     try:
         found.check(value)
     except ValueError as error:
-        raise _invalid(str(error), value_position) from error
+        raise _invalid(str(error), position) from error
 
 
 def timeout_seconds(properties: Mapping[str, str]) -> float | None:

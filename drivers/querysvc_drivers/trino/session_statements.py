@@ -115,13 +115,12 @@ _Reader = Callable[[StatementTokens, ClientRequest], LocalResult]
 
 def _set_session(stream: StatementTokens, _: ClientRequest) -> LocalResult:
     stream.expect("SET", "SESSION")
-    position = stream.position
     name = _property_name(stream)
     stream.expect("=")
-    value_position = stream.position
+    position = stream.position
     value = _constant(stream)
     stream.end()
-    check_property(name, value, position, value_position)
+    check_property(name, value, position)
     header = ("X-Trino-Set-Session", f"{name}={quote_plus(value)}")
     return LocalResult("SET SESSION", (header,))
 
