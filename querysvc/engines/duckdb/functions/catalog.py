@@ -27,6 +27,7 @@ FAMILIES: Final = (
     "json_functions",
     "maps",
     "math",
+    "regexps",
     "sequences",
     "statistics",
     "strings",

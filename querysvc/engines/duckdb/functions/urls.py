@@ -13,10 +13,11 @@ from querysvc.engines.duckdb.functions.vectorised import by_row, failure
 from querysvc.errors import ErrorCode
 
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SURROGATE: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 
 def _decoded(text: str) -> str:
-    return unquote_to_bytes(text).decode("utf-8", "replace")
+    return _utf8(unquote_to_bytes(text))
 
 
 def _component(read: Callable[[Uri], str | int | None], name: str) -> ArrowFunction:
@@ -35,10 +36,10 @@ def _parameter(text: str, name: str) -> str | None:
     uri = parse_uri(text)
     if uri is None or uri.query is None:
         return None
-    for item in _decoded(uri.query).split("&"):
+    for item in uri.query.split("&"):  # the name is compared raw, the value is a form's
         key, _, value = item.partition("=")
         if key == name:
-            return value
+            return _decode(value)
     return None
 
 
@@ -51,7 +52,12 @@ def _decode(text: str) -> str:
     if _BAD_ESCAPE.search(text):
         message = "URLDecoder: Illegal hex characters in escape (%) pattern"
         raise failure(ErrorCode.INVALID_FUNCTION_ARGUMENT, message)
-    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace")
+    return _utf8(unquote_to_bytes(text.replace("+", " ")))
+
+
+def _utf8(value: bytes) -> str:
+    """Java's decoding: an encoded surrogate is one wrong character, not three."""
+    return _SURROGATE.sub(b"\xef\xbf\xbd", value).decode("utf-8", "replace")
 
 
 SCALARS: Final[ScalarTable] = {
