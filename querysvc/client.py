@@ -61,9 +61,9 @@ class Client:
         body = {"sql": sql, **{k: v for k, v in options.items() if v is not None}}
         return self._json("POST", "/v1/queries", params={"wait": wait_seconds}, json=body)
 
-    def query(self, query_id: str) -> JsonObject:
-        """The query execution with this id."""
-        return self._json("GET", f"/v1/queries/{query_id}")
+    def query(self, query_id: str, *, wait_seconds: float = 0.0) -> JsonObject:
+        """The query execution with this id; with `wait_seconds` maybe final."""
+        return self._json("GET", f"/v1/queries/{query_id}", params={"wait": wait_seconds})
 
     def wait(self, execution: JsonObject, *, poll_seconds: float = 0.1) -> Iterator[JsonObject]:
         """Yield the execution as it changes, the last one final."""
@@ -151,10 +151,8 @@ def raise_if_failed(execution: JsonObject) -> None:
     """Raise ServiceError when the execution ended in FAILED or CANCELLED."""
     error = execution.get("error")
     if execution["state"] == "FAILED" and error:
-        where = f"line {error['line']}:{error['column']}: " if error.get("line") else ""
-        raise ServiceError(
-            error["code"], where + error["message"], error_type=error.get("type", "")
-        )
+        message = _where(error) + error["message"]
+        raise ServiceError(error["code"], message, error_type=error.get("type", ""))
     if execution["state"] == "CANCELLED":
         raise ServiceError("USER_CANCELED", "Query was cancelled", error_type="USER_ERROR")
 
@@ -166,9 +164,15 @@ def _raise_for_problem(status: int, content: bytes) -> None:
         problem = json.loads(content)
     except ValueError:
         problem = {}
+    text = problem.get("detail") or problem.get("title") or f"the server answered {status}"
     raise ServiceError(
         problem.get("code", f"HTTP_{status}"),
-        problem.get("detail") or problem.get("title") or f"the server answered {status}",
+        _where(problem) + text,
         error_type=problem.get("error_type", ""),
         status=status,
     )
+
+
+def _where(error: JsonObject) -> str:
+    """`line 1:8: ` as Trino begins its messages, when the error has a place."""
+    return f"line {error['line']}:{error['column']}: " if error.get("line") else ""

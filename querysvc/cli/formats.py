@@ -36,11 +36,12 @@ _BYTE_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 def print_table(columns: Sequence[JsonObject], rows: Iterable[Sequence[Any]]) -> None:
     """Draw rows as a table; NULL is dimmed so that it differs from the text «NULL»."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(header_style="bold", show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False)
     for column in columns:
         is_number = str(column["type"]).startswith(_RIGHT_ALIGNED)
         table.add_column(Text(column["name"]), justify="right" if is_number else "left")

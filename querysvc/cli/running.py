@@ -34,8 +34,9 @@ def run(
         exit_codes.fail(
             "Parquet is binary: redirect stdout to a file (> result.parquet)", exit_codes.USER_ERROR
         )
-    execution = client.submit(statement, wait_seconds=FIRST_WAIT_SECONDS, **options)
-    try:
+    execution = client.submit(statement, **options)
+    try:  # from here on there is a query to cancel
+        execution = client.query(execution["id"], wait_seconds=FIRST_WAIT_SECONDS)
         execution = _watch(client, execution, quiet=quiet)
     except KeyboardInterrupt:
         client.cancel(execution["id"])

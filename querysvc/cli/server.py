@@ -67,12 +67,13 @@ def serve(
 
 def settings() -> None:
     """List every setting with its default and what it does."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     from querysvc.settings import describe_settings
 
-    table = Table(header_style="bold", show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False)
     for name in ("setting", "type", "default", "what it does"):
         table.add_column(name, overflow="fold")
     for one in describe_settings():
