@@ -7,7 +7,6 @@ from typing import Final
 from querysvc.engines.duckdb.functions.registry import (
     AggregateSite,
     AggregateTable,
-    Unsupported,
     call_macro,
 )
 from querysvc.engines.duckdb.lowering.fragments import Sql, bind, case, cast
@@ -84,12 +83,6 @@ def _any_value(site: AggregateSite) -> Sql:
     return site.aggregate("any_value", *site.arguments)
 
 
-def _approx_distinct(site: AggregateSite) -> Sql:
-    """The exact count: Trino's sketch is exact for few values, and meant to be near for many."""
-    value = key_form(site.arguments[0], site.types[0])
-    return site.aggregate("count", value, distinct=True)
-
-
 def _count_if(site: AggregateSite) -> Sql:
     counted = site.aggregate("count_if", *site.arguments)
     return Sql(f"CAST(coalesce({counted}, 0) AS BIGINT)")
@@ -97,14 +90,12 @@ def _count_if(site: AggregateSite) -> Sql:
 
 AGGREGATES: Final[AggregateTable] = {
     "any_value": _any_value,
-    "approx_distinct": _approx_distinct,
     "avg": _avg,
     "bitwise_and_agg": "bit_and",
     "bitwise_or_agg": "bit_or",
     "bitwise_xor_agg": "bit_xor",
     "bool_and": "bool_and",
     "bool_or": "bool_or",
-    "checksum": Unsupported("its hash is Trino's own"),
     "count": _count,
     "count_if": _count_if,
     "sum": _sum,
