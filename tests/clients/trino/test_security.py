@@ -1,0 +1,134 @@
+"""API keys as passwords and tokens of stock clients, over TLS that they verify."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from querysvc.service.auth import Authenticator, KeyRequest, SecretBox
+from querysvc.service.clock import SystemClock
+from querysvc.state.memory import MemoryState
+from querysvc_drivers.trino.authentication import with_api_keys
+from tests.support.trino_stack import Stack, trino_stack
+
+trino = pytest.importorskip("trino")
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # the client's own
+
+
+@pytest.fixture(autouse=True)
+def no_other_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """requests prefers the environment's bundle to the one that it is given."""
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that signs itself, with its key beside."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    path.with_suffix(".key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def authenticator(tmp_path_factory: pytest.TempPathFactory) -> Authenticator:
+    box = SecretBox(tmp_path_factory.mktemp("keys") / "key")
+    return Authenticator(MemoryState(), box, SystemClock(), is_required=True)
+
+
+@pytest.fixture(scope="module")
+def secure(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Path, authenticator: Authenticator
+) -> Iterator[Stack]:
+    root = tmp_path_factory.mktemp("secure")
+    with trino_stack(
+        root,
+        authenticate=with_api_keys(authenticator.authenticate),
+        ssl_certfile=str(certificate),
+        ssl_keyfile=str(certificate.with_suffix(".key")),
+    ) as stack:
+        yield stack
+
+
+def ask(stack: Stack, certificate: Path, auth: Any) -> Any:
+    connection = trino.dbapi.connect(
+        host="127.0.0.1",
+        port=stack.port,
+        http_scheme="https",
+        verify=str(certificate),
+        user="ada",
+        auth=auth,
+        catalog="tpch",
+        schema="tiny",
+    )
+    cursor = connection.cursor()
+    cursor.execute("SELECT current_user, count(*) FROM lineitem")
+    return cursor.fetchall()
+
+
+def test_a_key_is_a_password(
+    secure: Stack, certificate: Path, authenticator: Authenticator
+) -> None:
+    key = authenticator.create_key(KeyRequest("ada")).secret_text
+    auth = trino.auth.BasicAuthentication("ada", key)
+    assert ask(secure, certificate, auth) == [["ada", 60_175]]
+
+
+def test_a_key_is_a_bearer_token(
+    secure: Stack, certificate: Path, authenticator: Authenticator
+) -> None:
+    key = authenticator.create_key(KeyRequest("ada")).secret_text
+    assert ask(secure, certificate, trino.auth.JWTAuthentication(key)) == [["ada", 60_175]]
+
+
+@pytest.mark.parametrize("password", ["wrong", "qsvc_0_0"])
+def test_a_wrong_password_is_401(secure: Stack, certificate: Path, password: str) -> None:
+    with pytest.raises(trino.exceptions.HttpError, match="401"):
+        ask(secure, certificate, trino.auth.BasicAuthentication("ada", password))
+
+
+def test_no_password_is_401(secure: Stack, certificate: Path) -> None:
+    with pytest.raises(trino.exceptions.HttpError, match="401"):
+        ask(secure, certificate, None)
+
+
+def test_a_revoked_key_is_401(
+    secure: Stack, certificate: Path, authenticator: Authenticator
+) -> None:
+    made = authenticator.create_key(KeyRequest("ada"))
+    authenticator.revoke_key(made.key.id)
+    with pytest.raises(trino.exceptions.HttpError, match="401"):
+        ask(secure, certificate, trino.auth.BasicAuthentication("ada", made.secret_text))
