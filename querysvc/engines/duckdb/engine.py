@@ -193,8 +193,8 @@ class _Run:
         self._deadline = time.monotonic() + limits.timeout_seconds
         self._kill_at: float | None = None
         self._failure: QueryServiceError | Exception | None = None
-        self._worker: WorkerProcess | None = None
         self._is_over = False
+        self._only_estimates = False
         self.estimate: ReadEstimate | None = None
         self.rows = 0
         self.result_bytes = 0
@@ -203,7 +203,7 @@ class _Run:
     def run(self, request: RunPlan | EncodeText, descriptors: tuple[int, ...]) -> None:
         """Send the request and follow it to its end; raises its failure."""
         worker = self._supervisor.lend()
-        self._worker = worker
+        self._only_estimates = isinstance(request, RunPlan) and request.is_estimate
         is_healthy = False
         cancelled = _WakeUp()
         try:
@@ -281,6 +281,8 @@ class _Run:
 
     def _on_estimate(self, worker: WorkerProcess, told: dict[str, Any]) -> None:
         self.estimate = ReadEstimate(**told)
+        if self._only_estimates:  # a Proceed would be taken for the next query's
+            return
         try:
             self._control.on_estimate(self.estimate)
         except Exception as refusal:  # the service's own refusal, passed on

@@ -91,8 +91,7 @@ class Execution:
 
     def prepare(self) -> PlannedRelations:
         """Open the plan's files and build the relations; reads footers only."""
-        rereads = _scans_twice(self.plan)
-        session.limit(self.connection, self.plan.limits, os.getcwd(), rereads=rereads)
+        session.limit(self.connection, self.plan.limits, rereads=_scans_twice(self.plan))
         self.connection.register_filesystem(self.file_system)
         relations = plan_relations(self.plan, self.context)
         self.estimate = relations.estimate

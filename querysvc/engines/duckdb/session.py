@@ -26,41 +26,38 @@ _FIXED: Final[dict[str, str | bool]] = {
     "validate_external_file_cache": "NO_VALIDATION",
     "threads": "2",
 }
+_AFTER_OPENING: Final = (
+    "SET streaming_buffer_size = '16MB'",
+    "SET enable_progress_bar = true",  # counts; nothing is printed
+    "SET enable_progress_bar_print = false",
+)
 MEMORY_SHARE: Final = 0.8
 """Of a query's memory, what DuckDB's buffers may take; the rest is for what it does not count."""
 
 
-def prepare() -> duckdb.DuckDBPyConnection:
-    """Open an instance that knows no files and cannot load code."""
+def prepare(scratch: str) -> duckdb.DuckDBPyConnection:
+    """Open an instance that knows no files and cannot load code; set what every query needs."""
     import duckdb  # not in the zygote: importing it opens an instance
 
-    return duckdb.connect(":memory:", config=dict(_FIXED))
+    connection = duckdb.connect(":memory:", config=dict(_FIXED, temp_directory=scratch))
+    for statement in (*statements(), *_AFTER_OPENING):
+        connection.execute(statement)
+    return connection
 
 
-def limit(
-    connection: duckdb.DuckDBPyConnection,
-    limits: ResourceLimits,
-    scratch: str,
-    *,
-    rereads: bool,
-) -> None:
-    """Give the instance its memory, threads and spill space, and the SQL its meaning.
+def limit(connection: duckdb.DuckDBPyConnection, limits: ResourceLimits, *, rereads: bool) -> None:
+    """Give the instance its memory, threads and spill space.
 
     `rereads` keeps what was read in DuckDB's file cache, for a table that is scanned twice.
     """
     settings = {
-        "memory_limit": f"{max(int(limits.memory_bytes * MEMORY_SHARE), 32 << 20)}B",
+        "memory_limit": f"'{max(int(limits.memory_bytes * MEMORY_SHARE), 32 << 20)}B'",
         "threads": limits.threads,
-        "temp_directory": scratch,
-        "max_temp_directory_size": f"{limits.spill_bytes}B",
-        "enable_external_file_cache": rereads,
-        "streaming_buffer_size": "16MB",
-        "enable_progress_bar": True,
-        "enable_progress_bar_print": False,
+        "max_temp_directory_size": f"'{limits.spill_bytes}B'",
+        "enable_external_file_cache": str(rereads).lower(),
     }
-    _set(connection, settings)
-    for statement in statements():
-        connection.execute(statement)
+    for name, value in settings.items():
+        connection.execute(f"SET {name} = {value}")
 
 
 def seal(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
@@ -68,9 +65,3 @@ def seal(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
     connection.execute(f"SET allowed_paths = [{', '.join(map(quote_text, paths))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-
-
-def _set(connection: duckdb.DuckDBPyConnection, settings: dict[str, object]) -> None:
-    for name, value in settings.items():
-        text = quote_text(str(value)) if isinstance(value, str) else str(value).lower()
-        connection.execute(f"SET {name} = {text}")

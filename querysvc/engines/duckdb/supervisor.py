@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import shutil
 import signal
@@ -94,6 +95,12 @@ class WorkerProcess:
             self.pid_descriptor = -1
         shutil.rmtree(self.scratch, ignore_errors=True)
 
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        poll = select.poll()
+        poll.register(self.pid_descriptor, select.POLLIN)
+        return not poll.poll(0)
+
     def memory_bytes(self) -> int:
         """What the process holds for itself alone; 0 once it is gone."""
         try:
@@ -156,18 +163,26 @@ class Supervisor:
         with self._lock:
             self._waiting += 1
             try:
-                if not self._idle:
-                    self._wake()
-                self._wait(lambda: bool(self._idle))
-                worker = self._idle.pop()
+                worker = self._take_idle()
             finally:
                 self._waiting -= 1
-            self._selector.unregister(worker.peer)
             self._lent.add(worker)
             worker.queries += 1
             worker.is_ready = False
         self._wake()
         return worker
+
+    def _take_idle(self) -> WorkerProcess:
+        """Take (holding the lock) the latest idle worker that is alive."""
+        while True:
+            if not self._idle:
+                self._wake()
+            self._wait(lambda: bool(self._idle))
+            worker = self._idle.pop()
+            self._selector.unregister(worker.peer)
+            if worker.is_running():
+                return worker
+            worker.close()
 
     def give_back(self, worker: WorkerProcess, *, is_healthy: bool) -> None:
         """Return a worker; it is idle again once it reports so, or is ended."""

@@ -66,7 +66,7 @@ class Worker:
         """Answer requests, one at a time, for ever: the listening thread ends the process."""
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
         while True:
-            connection = session.prepare()
+            connection = session.prepare(os.getcwd())
             self.report({"ready": os.getpid()})
             request, descriptors = self._requests.get()
             try:
@@ -159,6 +159,7 @@ class Worker:
         relations = execution.prepare()
         self.report({"estimate": asdict(execution.estimate)})
         if execution.request.is_estimate:
+            self.report({"done": {}})
             return
         control.proceed.wait()
         control.check()

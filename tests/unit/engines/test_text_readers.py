@@ -90,6 +90,14 @@ def test_header_and_footer_lines_are_left_out(engine_bench: EngineBench) -> None
     assert read(engine_bench, data, both) == [(1, "x", 1.5), (2, "y", 2.0)]
 
 
+def test_the_header_is_left_out_of_every_file(engine_bench: EngineBench) -> None:
+    parameters = {**COMMA, "skip.header.line.count": "1"}
+    objects = {str(n): f"h\n{n},x,1\n".encode() for n in (1, 2, 3)}
+    objects |= {"4.gz": gzip.compress(b"h\n4,x,1\n"), "5": b"h\n", "6": b"h"}
+    rows = read(engine_bench, objects, parameters)
+    assert sorted(row[0] for row in rows) == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
 def test_compressed_files_are_read_with_their_empty_lines(
     engine_bench: EngineBench, compress: Any

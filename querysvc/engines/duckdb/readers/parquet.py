@@ -18,8 +18,10 @@ from querysvc.engines.duckdb.readers.base import (
 from querysvc.engines.duckdb.readers.domains import RawDomain, raw_domain
 from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type_text
+from querysvc.engines.duckdb.readers.typed import options_of, unsupported
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableColumn, TableReference
+from querysvc_catalog.serde_options import parse_parquet_options
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class _SchemaGroup:
 
 def read_parquet(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Build one part for each physical schema among the files."""
+    if options_of(group, parse_parquet_options).by_index:
+        raise unsupported(group, "parquet.column.index.access")
     return [
         _part(group.reference, schema_group, context)
         for schema_group in _by_schema(group.files, context)
