@@ -118,7 +118,7 @@ class PartitionScan:
 
 @dataclass(frozen=True, slots=True)
 class TableScan:
-    """A table reference with its surviving partitions; `total_*` count what pruning started from."""
+    """A table reference with its surviving partitions, out of `total_partitions`."""
 
     reference: TableReference
     partitions: tuple[PartitionScan, ...]

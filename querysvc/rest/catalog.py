@@ -133,7 +133,13 @@ class PartitionList(BaseModel):
 def router(service: CatalogService) -> APIRouter:
     """The routes over the catalog."""
     routes = APIRouter(prefix="/v1/catalogs", tags=["catalog"])
+    _add_databases(routes, service)
+    _add_tables(routes, service)
+    _add_partitions(routes, service)
+    return routes
 
+
+def _add_databases(routes: APIRouter, service: CatalogService) -> None:
     @routes.get("/{catalog}/databases", operation_id="listDatabases")
     async def databases(
         catalog: str, _: Caller, page_token: PageToken = None, limit: PageSize = 1000
@@ -148,6 +154,8 @@ def router(service: CatalogService) -> APIRouter:
         items = [DatabaseResource.of(database) for database in page.items]
         return DatabaseList(databases=items, next_page_token=page.next_token)
 
+
+def _add_tables(routes: APIRouter, service: CatalogService) -> None:
     @routes.get("/{catalog}/databases/{database}/tables", operation_id="listTables")
     async def tables(
         catalog: str,
@@ -182,6 +190,8 @@ def router(service: CatalogService) -> APIRouter:
 
         return TableResource.of(await asyncio.to_thread(read))
 
+
+def _add_partitions(routes: APIRouter, service: CatalogService) -> None:
     @routes.get(
         "/{catalog}/databases/{database}/tables/{table}/partitions", operation_id="listPartitions"
     )
@@ -210,8 +220,6 @@ def router(service: CatalogService) -> APIRouter:
         page = await asyncio.to_thread(read)
         items = [PartitionResource.of(partition) for partition in page.items]
         return PartitionList(partitions=items, next_page_token=page.next_token)
-
-    return routes
 
 
 def _format(table: Table) -> str:

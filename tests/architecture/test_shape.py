@@ -14,6 +14,8 @@ FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
 POSITIONAL_PARAMETERS_MAX = 5
 GENERATED_MARK = "generated"
+CALLED_BY_NAME = (ROOT / "querysvc" / "cli", ROOT / "querysvc" / "rest")
+"""Routes and commands: their parameters are a request's fields, and frameworks pass them by name."""
 
 MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 
@@ -52,6 +54,8 @@ def test_module_is_small_and_so_are_its_functions(path: Path) -> None:
     for function in _functions(tree):
         where = f"{path}:{function.lineno} {function.name}"
         assert _body_lines(function) <= FUNCTION_LINES_MAX, f"{where} is too long"
+        if any(folder in path.parents for folder in CALLED_BY_NAME):
+            continue
         arguments = function.args.posonlyargs + function.args.args
         positional = [a for a in arguments if a.arg not in ("self", "cls")]
         assert len(positional) <= POSITIONAL_PARAMETERS_MAX, f"{where} has too many parameters"
