@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from querysvc.engines.duckdb.functions.json_text import (
-    Malformed,
+    MalformedError,
     Number,
     copied_text,
     items_at,
@@ -86,7 +86,7 @@ def _extracted(text: str, path: str) -> Any:
     try:
         position = _found_at(text, path)
         return _MISSING if position < 0 else value_at(text, position)[0]
-    except Malformed:
+    except MalformedError:
         return _MISSING
 
 
@@ -117,7 +117,7 @@ def size(text: str, path: str) -> int | None:
             return None
         # A string is not read to its end.
         value = "" if text[position : position + 1] == '"' else value_at(text, position)[0]
-    except Malformed:
+    except MalformedError:
         return None
     return len(value) if isinstance(value, list) else 0
 
@@ -127,7 +127,7 @@ def parse(text: str) -> str:
     """json_parse: the canonical text."""
     try:
         return sorted_text(whole_value(text))
-    except Malformed:
+    except MalformedError:
         raise failure(_ARGUMENT, f"Cannot convert value to JSON: '{text}'") from None
 
 
@@ -136,7 +136,7 @@ def is_scalar(text: str) -> bool:
     """is_json_scalar."""
     try:
         return not isinstance(whole_value(text), list)
-    except Malformed:
+    except MalformedError:
         raise failure(_ARGUMENT, f"Invalid JSON value: {text}") from None
 
 
@@ -151,7 +151,7 @@ def array_length(text: str) -> int | None:
         return None
     try:
         return sum(1 for _ in items_at(text, start))
-    except Malformed:
+    except MalformedError:
         return None
 
 
@@ -170,7 +170,7 @@ def array_get(text: str, index: int) -> str | None:
         else:
             position = next((at for i, at in enumerate(items_at(text, start)) if i == index), -1)
         value = value_at(text, position)[0] if position >= 0 else None
-    except Malformed:
+    except MalformedError:
         return None
     if value is None:
         if index < 0:
@@ -191,7 +191,7 @@ def array_contains(text: str, wanted: Any) -> bool | None:
         for position in items_at(text, start):
             if _is_same(value_at(text, position)[0], wanted):
                 return True
-    except Malformed:
+    except MalformedError:
         return None
     return False
 

@@ -17,7 +17,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """The text is not JSON."""
 
 
@@ -39,7 +39,7 @@ class Members(list[tuple[str, Any]]):
 
 
 def _no_constant(name: str) -> Any:
-    raise Malformed(name)
+    raise MalformedError(name)
 
 
 _DECODER: Final = json.JSONDecoder(
@@ -61,9 +61,9 @@ def value_at(text: str, position: int) -> tuple[Any, int]:
     try:
         value, end = _DECODER.scan_once(text, position)
     except (StopIteration, ValueError, RecursionError) as error:
-        raise Malformed(text) from error
+        raise MalformedError(text) from error
     if isinstance(value, Number) and text[end : end + 1] in tuple("0123456789.eE"):
-        raise Malformed(text)
+        raise MalformedError(text)
     return value, end
 
 
@@ -71,18 +71,18 @@ def whole_value(text: str) -> Any:
     """The value that the whole text is."""
     value, end = value_at(text, skip_space(text, 0))
     if skip_space(text, end) != len(text):
-        raise Malformed(text)
+        raise MalformedError(text)
     return value
 
 
 def string_at(text: str, position: int) -> tuple[str, int]:
     """The string whose quote stands at the position."""
     if text[position : position + 1] != '"':
-        raise Malformed(text)
+        raise MalformedError(text)
     try:
         value, end = scanstring(text, position + 1, True)
     except ValueError as error:
-        raise Malformed(text) from error
+        raise MalformedError(text) from error
     return value, end
 
 
@@ -111,7 +111,7 @@ def members_at(text: str, position: int) -> Iterator[tuple[str, int]]:
         name, end = string_at(text, position)
         colon = skip_space(text, end)
         if text[colon : colon + 1] != ":":
-            raise Malformed(text)
+            raise MalformedError(text)
         position = skip_space(text, colon + 1)
         yield name, position
         _, end = value_at(text, position)
@@ -126,7 +126,7 @@ def _behind_comma(text: str, position: int, closing: str) -> int:
     if mark == closing and mark:
         return -1
     if mark != ",":
-        raise Malformed(text)
+        raise MalformedError(text)
     return skip_space(text, position + 1)
 
 

@@ -34,7 +34,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
 )
 from querysvc.engines.duckdb.lowering.like import like
 from querysvc.engines.duckdb.lowering.literals import literal
-from querysvc.engines.duckdb.lowering.types import not_supported, storage_type
+from querysvc.engines.duckdb.lowering.types import storage_type
 from querysvc.tree import (
     ArrayConstructor,
     Between,
@@ -264,8 +264,11 @@ def _dereference(context: Context, node: Dereference) -> Sql:
     return field(context.lower(node.value), f"f{node.index}")
 
 
-def _json_function(_context: Context, node: JsonFunction) -> Sql:
-    raise not_supported(node.name)
+def _json_function(context: Context, node: JsonFunction) -> Sql:
+    # The forms' module refers to the lowering: it is imported at first use.
+    from querysvc.engines.duckdb.functions.json_forms import lower_json_function
+
+    return lower_json_function(context, node)
 
 
 HANDLERS: Final[Mapping[type[Expression], Handler]] = {
