@@ -15,6 +15,7 @@ from querysvc.engines.duckdb.functions.registry import (
 
 FAMILIES: Final = (
     "aggregates",
+    "approximations",
     "array_lambdas",
     "arrays",
     "binary",

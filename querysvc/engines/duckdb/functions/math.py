@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from typing import Any, Final
 
+from querysvc.engines.duckdb.functions.human_readable import saturated
 from querysvc.engines.duckdb.functions.registry import (
     ArrowFunction,
     CallSite,
@@ -26,7 +29,10 @@ from querysvc.engines.duckdb.lowering.types import storage_type
 from querysvc.errors import ErrorCode
 from querysvc.types.algebra import Decimal
 
+_LIMITS: Final = {"tinyint": 127, "smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PRECISION_MAX: Final = 38
+_SHORT_PRECISION: Final = 18
 _LONG_MIN: Final = -(2**63)
 _LONG_MAX: Final = 2**63 - 1
 _INVALID: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
@@ -34,7 +40,7 @@ _INVALID: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
 
 def _abs(site: CallSite) -> Sql:
     if not site.type.is_integer:
-        return template("abs({0})", *site.arguments)
+        return cast(template("abs({0})", *site.arguments), site.result_type)
 
     def body(value: Sql) -> Sql:
         lowest = {"tinyint": -128, "smallint": -(2**15), "integer": -(2**31)}
@@ -79,16 +85,27 @@ def _round(site: CallSite) -> Sql:
 
 
 def _round_integer(site: CallSite) -> Sql:
+    overflow = ErrorCode.NUMERIC_VALUE_OUT_OF_RANGE
+    is_integer = str(site.type) == "integer"  # whose overflow Trino does not name
+
     def body(value: Sql, digits: Sql) -> Sql:
         unit = Sql(f"CAST(power(10::DOUBLE, -{digits}) AS HUGEINT)")
         half = Sql(f"({unit} // 2 * CASE WHEN {value} < 0 THEN -1 ELSE 1 END)")
         rounded = Sql(f"(({value} + {half}) // {unit} * {unit})")
+        limit = _LIMITS[str(site.type)]
+        over = fail(
+            ErrorCode.GENERIC_INTERNAL_ERROR if is_integer else overflow,
+            f"{site.type} overflow: ",
+            part(value),
+        )
         return case(
             [
+                (Sql(f"({value} IS NULL OR {digits} IS NULL)"), NULL),
                 (Sql(f"({digits} >= 0)"), value),
-                (Sql(f"({digits} < -18)"), Sql("0")),
-                (Sql(f"({value} IS NOT NULL)"), cast(rounded, site.result_type)),
-            ]
+                (Sql(f"({digits} < -18)"), fail(overflow, "numerical overflow: ", part(value))),
+                (Sql(f"({rounded} NOT BETWEEN -{limit + 1}::HUGEINT AND {limit})"), over),
+            ],
+            cast(rounded, site.result_type),
         )
 
     return cast(bind(site.arguments, body), site.result_type)
@@ -99,13 +116,28 @@ def _round_decimal(site: CallSite) -> Sql:
     source = site.types[0]
     assert isinstance(source, Decimal)
     wide = cast(site.arguments[0], site.result_type)
+    overflow = fail(ErrorCode.NUMERIC_VALUE_OUT_OF_RANGE, "decimal overflow")
+
+    def rounded(value: Sql, n: int) -> Sql:
+        result = cast(Sql(f"round({value}, {n})"), site.result_type)
+        if source.precision < _PRECISION_MAX:
+            return result
+        nines = f"{'9' * (38 - source.scale)}.{'9' * source.scale}"
+        limit = f"CAST('{nines}' AS {site.result_type})"
+        return bind([result], lambda r: case([(Sql(f"(abs({r}) > {limit})"), overflow)], r))
 
     def body(value: Sql, digits: Sql) -> Sql:
         # DuckDB's round of a decimal wants constant digits: one branch per scale.
-        branches = [(Sql(f"({digits} >= {source.scale})"), value)]
-        for n in range(source.scale - 1, -(source.precision - source.scale) - 1, -1):
-            rounded = cast(Sql(f"round({value}, {n})"), site.result_type)
-            branches.append((Sql(f"({digits} = {n})"), rounded))
+        branches = [
+            (Sql(f"({value} IS NULL OR {digits} IS NULL)"), NULL),
+            (Sql(f"({digits} >= {source.scale})"), value),
+        ]
+        branches += [
+            (Sql(f"({digits} = {n})"), rounded(value, n))
+            for n in range(source.scale - 1, -(source.precision - source.scale) - 1, -1)
+        ]
+        if source.precision > _SHORT_PRECISION:  # Trino has no larger power of ten
+            branches.append((Sql(f"({digits} < {source.scale - 38})"), overflow))
         return case(branches, cast(Sql("0"), site.result_type))
 
     if site.is_constant(1) and isinstance(site.constant(1), int):
@@ -113,7 +145,7 @@ def _round_decimal(site: CallSite) -> Sql:
         if n >= source.scale:
             return wide
         if n >= 0:
-            return cast(Sql(f"round({wide}, {n})"), site.result_type)
+            return rounded(wide, n)
     return bind([wide, site.arguments[1]], body)
 
 
@@ -135,17 +167,16 @@ def _truncate(site: CallSite) -> Sql:
         return cast(Sql(f"trunc({site.arguments[0]})"), site.result_type)
 
     def body(value: Sql, digits: Sql) -> Sql:
-        branches = [(Sql(f"({digits} >= {source.scale})"), value)]
-        for n in range(source.scale - 1, -(source.precision - source.scale) - 1, -1):
+        branches = [
+            (Sql(f"({value} IS NULL OR {digits} IS NULL)"), NULL),
+            (Sql(f"({digits} >= {source.scale})"), value),
+        ]
+        wide = storage_type(Decimal(min(_PRECISION_MAX, source.precision + 1), source.scale))
+        for n in range(source.scale - 1, source.scale - source.precision, -1):
             # The remainder by a power of ten is what goes.
-            wide = Decimal(min(38, source.precision + 1), source.scale)
-            unit = f"CAST('1e{-n}' AS {storage_type(wide)})"
-            branches.append(
-                (
-                    Sql(f"({digits} = {n})"),
-                    cast(Sql(f"({value} - {value} % {unit})"), site.result_type),
-                )
-            )
+            power = f"1{'0' * -n}" if n <= 0 else f"0.{'0' * (n - 1)}1"
+            rest = Sql(f"({value} - {value} % CAST('{power}' AS {wide}))")
+            branches.append((Sql(f"({digits} = {n})"), cast(rest, site.result_type)))
         return case(branches, cast(Sql("0"), site.result_type))
 
     return bind(site.arguments, body)
@@ -191,10 +222,17 @@ def _natural(site: CallSite) -> Sql:
     """random(n), random(m, n): a whole number of the argument's type."""
     if not site.arguments:
         return Sql("random()")
-    low = site.arguments[0] if len(site.arguments) == 2 else Sql("0")
-    high = site.arguments[-1]
-    text = f"CAST(floor(random() * ({high} - {low})) AS BIGINT) + {low}"
-    return cast(Sql(f"({text})"), site.result_type)
+    is_range = len(site.arguments) == 2
+
+    def body(*bounds: Sql) -> Sql:
+        low, high = bounds if is_range else (Sql("0"), bounds[0])
+        message = "start value must be less than stop value"
+        if not is_range:
+            message = "bound must be positive"
+        number = Sql(f"(CAST(floor(random() * ({high} - {low})) AS BIGINT) + {low})")
+        return case([(Sql(f"({low} >= {high})"), fail(_INVALID, message))], number)
+
+    return cast(bind(site.arguments, body), site.result_type)
 
 
 LOGARITHM = Macro(
@@ -237,7 +275,9 @@ def _shift(direction: str) -> Any:
         width = {"tinyint": 8, "smallint": 16, "integer": 32}.get(str(site.type), 64)
         mask = (1 << width) - 1
 
-        def body(value: Sql, count: Sql) -> Sql:
+        def body(value: Sql, given: Sql) -> Sql:
+            # Java takes a shift by its last six bits.
+            count = Sql(f"(CASE WHEN {given} < 0 THEN {given} & 63 ELSE {given} END)")
             bits = f"(CAST({value} AS HUGEINT) & {mask}::HUGEINT)"
             moved = f"(({bits} * CAST(power(2::DOUBLE, {count}) AS HUGEINT)) & {mask}::HUGEINT)"
             if direction == "right":
@@ -247,7 +287,7 @@ def _shift(direction: str) -> Any:
             shifted = cast(signed, site.result_type)
             return case(
                 [
-                    (Sql(f"({count} >= {width} OR {count} < 0)"), cast(Sql("0"), site.result_type)),
+                    (Sql(f"({count} >= {width})"), cast(Sql("0"), site.result_type)),
                     (Sql(f"({value} IS NOT NULL AND {count} IS NOT NULL)"), shifted),
                 ]
             )
@@ -257,13 +297,97 @@ def _shift(direction: str) -> Any:
     return build
 
 
+def _remainder(site: CallSite) -> Sql:
+    """mod of whole numbers, which Trino does not check for zero as it does `%`."""
+
+    def body(value: Sql, divisor: Sql) -> Sql:
+        is_zero = Sql(f"({divisor} = 0 AND {value} IS NOT NULL)")
+        error = fail(ErrorCode.GENERIC_INTERNAL_ERROR, "/ by zero")
+        # By -1 the lowest number overflows in DuckDB.
+        by_minus_one = (Sql(f"({divisor} = -1)"), Sql(f"({value} - {value})"))
+        return case([(is_zero, error), by_minus_one], Sql(f"({value} % {divisor})"))
+
+    return bind(site.arguments, body)
+
+
+def _bit_count(site: CallSite) -> Sql:
+    def body(value: Sql, bits: Sql) -> Sql:
+        power = f"(1::HUGEINT << {bits})"
+        half = f"(1::HUGEINT << ({bits} - 1))"
+        ones = Sql(
+            f"bit_count(CASE WHEN {bits} = 64 THEN {value}"
+            f" ELSE {value} & CAST({power} - 1 AS BIGINT) END)"
+        )
+        return case(
+            [
+                (Sql(f"({value} IS NULL OR {bits} IS NULL)"), NULL),
+                (
+                    Sql(f"({bits} NOT BETWEEN 2 AND 64)"),
+                    fail(_INVALID, "Bits specified in bit_count must be between 2 and 64"),
+                ),
+                (
+                    Sql(f"({value} >= {half} OR {value} < -{half})"),
+                    fail(_INVALID, "Number must be representable with the bits specified"),
+                ),
+            ],
+            cast(ones, "BIGINT"),
+        )
+
+    return bind(site.arguments, body)
+
+
+def _bucket_of(value: float, first: float, second: float, count: int) -> int:
+    """The bucket of a value, where `count` of equal width lie between two bounds."""
+    if count <= 0:
+        raise failure(_INVALID, "bucketCount must be greater than 0")
+    if math.isnan(value):
+        raise failure(_INVALID, "operand must not be NaN")
+    if not (math.isfinite(first) and math.isfinite(second)):
+        raise failure(_INVALID, "bounds must be finite")
+    if first == second:
+        raise failure(_INVALID, "bounds cannot equal each other")
+    low, high = min(first, second), max(first, second)
+    if value < low:
+        bucket = 0
+    elif value > high:
+        bucket = count + 1
+    else:
+        bucket = saturated(count * (value - low) / (high - low) + 1)
+    if bucket > _LONG_MAX:
+        raise failure(ErrorCode.NUMERIC_VALUE_OUT_OF_RANGE, "Bucket for value is out of range")
+    return bucket if first < second else count - bucket + 1
+
+
+def _bin_of(value: float, bins: list[float | None]) -> int:
+    """How many of the sorted bins' lower bounds the value has reached; not all are looked at."""
+    if not bins:
+        raise failure(_INVALID, "Bins cannot be an empty array")
+    if math.isnan(value):
+        raise failure(_INVALID, "Operand cannot be NaN")
+    low, high = 0, len(bins)
+    while low < high:
+        first, last = bins[low], bins[high - 1]
+        if first is not None and last is not None and first > last:
+            raise failure(_INVALID, "Bin values are not sorted in ascending order")
+        middle = (low + high) // 2
+        bound = bins[middle]
+        if bound is None or not math.isfinite(bound):
+            raise failure(_INVALID, "Bin values must be finite")
+        low, high = (low, middle) if value < bound else (middle + 1, high)
+    return low
+
+
 def _from_base(text: str, radix: int) -> int:
     _check_radix(radix)
     digits = text[1:] if text[:1] in ("-", "+") else text
-    allowed = _DIGITS[:radix]
     value = 0
-    for digit in digits.lower():
-        value = value * radix + allowed.find(digit) if digit in allowed else _LONG_MAX + 1
+    for character in digits:
+        digit = unicodedata.decimal(character, None)  # Java takes every script's digits
+        if digit is None:
+            digit = _DIGITS.find(character.lower()) if character.isascii() else -1
+        if not 0 <= digit < radix:
+            raise failure(_INVALID, f"Not a valid base-{radix} number: {text}")
+        value = value * radix + digit
     value = -value if text[:1] == "-" else value
     if not digits or not _LONG_MIN <= value <= _LONG_MAX:
         raise failure(_INVALID, f"Not a valid base-{radix} number: {text}")
@@ -276,6 +400,8 @@ def _to_base(value: int, radix: int) -> str:
     while number or not digits:
         number, digit = divmod(number, radix)
         digits = _DIGITS[digit] + digits
+    if len(digits) == 64:  # with its sign more than the type's 64 characters
+        raise failure(ErrorCode.GENERIC_INTERNAL_ERROR, "Character count exceeds length limit 64")
     return f"-{digits}" if value < 0 else digits
 
 
@@ -290,14 +416,15 @@ SCALARS: Final[ScalarTable] = {
     "asin": _within("asin"),
     "atan": "atan({0})",
     "atan2": "atan2({0}, {1})",
+    "bit_count": _bit_count,
     "bitwise_and": "({0} & {1})",
     "bitwise_left_shift": _shift("left"),
     "bitwise_not": "(~ {0})",
     "bitwise_or": "({0} | {1})",
     "bitwise_right_shift": _shift("right"),
     "bitwise_right_shift_arithmetic": (
-        "CASE WHEN {1} > 63 OR {1} < 0 THEN CASE WHEN {0} < 0 THEN -1 ELSE 0 END"
-        " ELSE {0} >> CAST({1} AS BIGINT) END"
+        "CASE WHEN {1} > 63 THEN CASE WHEN {0} < 0 THEN -1 ELSE 0 END"
+        " ELSE {0} >> CAST({1} & 63 AS BIGINT) END"
     ),
     "bitwise_xor": "xor({0}, {1})",
     "cbrt": "cbrt({0})",
@@ -322,9 +449,13 @@ SCALARS: Final[ScalarTable] = {
     ),
     "log10": _logarithm("log10"),
     "log2": _logarithm("log2"),
+    **{f"mod({kind},{kind})": _remainder for kind in _LIMITS},
     "nan": "CAST('nan' AS DOUBLE)",
     "pi": "pi()",
-    "power": "power({0}, {1})",
+    "power": (
+        "CASE WHEN isnan({1}) OR (isinf({1}) AND abs({0}) = 1) THEN CAST('nan' AS DOUBLE)"
+        " ELSE power({0}, {1}) END"
+    ),
     "radians": "radians({0})",
     "random": _natural,
     "round": _round,
@@ -336,4 +467,6 @@ SCALARS: Final[ScalarTable] = {
     "tanh": "tanh({0})",
     "to_base": ArrowFunction(by_row(_to_base)),
     "truncate": _truncate,
+    "width_bucket(double,array(double))": ArrowFunction(by_row(_bin_of)),
+    "width_bucket(double,double,double,bigint)": ArrowFunction(by_row(_bucket_of)),
 }

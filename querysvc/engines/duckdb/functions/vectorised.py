@@ -28,6 +28,9 @@ def by_row(function: Callable[..., Any]) -> BatchFunction:
 
     @wraps(function)
     def batch(*columns: Any) -> list[Any]:
+        if any(_is_floating(column.type) for column in columns):  # 0.0 equals -0.0
+            rows = zip(*(column.to_pylist() for column in columns), strict=True)
+            return [None if None in row else function(*row) for row in rows]
         known: dict[tuple[Any, ...], Any] = {}
         results: list[Any] = []
         for row in zip(*(column.to_pylist() for column in columns), strict=True):
@@ -43,3 +46,7 @@ def by_row(function: Callable[..., Any]) -> BatchFunction:
         return results
 
     return batch
+
+
+def _is_floating(kind: Any) -> bool:
+    return str(kind) in ("float", "double")
