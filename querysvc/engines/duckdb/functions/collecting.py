@@ -34,7 +34,14 @@ from querysvc.engines.duckdb.lowering.fragments import (
 from querysvc.engines.duckdb.lowering.keys import key_form, needs_key
 from querysvc.engines.duckdb.lowering.types import not_supported, storage_type
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.tree import Expression, Lambda, LambdaReference
+from querysvc.tree import (
+    ArrayConstructor,
+    Cast,
+    Expression,
+    Lambda,
+    LambdaReference,
+    Literal,
+)
 from querysvc.types.algebra import Array, Decimal, Map, TrinoType
 
 LISTAGG_BYTES_MAX: Final = 1_048_576
@@ -123,6 +130,21 @@ def _histogram(site: AggregateSite) -> Sql:
     return bind([values], body)
 
 
+def fixed_argument(site: AggregateSite, index: int) -> Sql:
+    """An argument that should be the same for all rows of a group: itself, or its last value."""
+    if _is_constant(site.nodes[index]):
+        return site.arguments[index]
+    return site.aggregate("last", site.arguments[index])
+
+
+def _is_constant(node: Expression) -> bool:
+    if isinstance(node, Cast):
+        return _is_constant(node.value)
+    if isinstance(node, ArrayConstructor):
+        return all(map(_is_constant, node.items))
+    return isinstance(node, Literal)
+
+
 def _applied(site: AggregateSite, index: int, *arguments: Sql) -> Sql:
     node = site.nodes[index]
     assert isinstance(node, Lambda)
@@ -139,7 +161,7 @@ def _reduce_agg(site: AggregateSite) -> Sql:
     if site.type.children or is_long_decimal:  # Trino refuses them too
         message = f"State type not supported for reduce_agg: {site.type}"
         raise QueryServiceError(ErrorCode.NOT_SUPPORTED, message)
-    value, initial = site.arguments[:2]
+    value = site.arguments[0]
     node = site.nodes[2]
     assert isinstance(node, Lambda)
     number = node.parameters[0][0]
@@ -149,7 +171,7 @@ def _reduce_agg(site: AggregateSite) -> Sql:
     following = cast(_applied(site, 2, identifier(left, "s"), element), state_type)
     fold = lambda_([left, right], struct([("x", element), ("s", following)]))
     values = site.aggregate("list", value, condition=Sql(f"({value} IS NOT NULL)"))
-    start = site.aggregate("first", initial)
+    start = fixed_argument(site, 1)
 
     def body(bound: Sql, state: Sql) -> Sql:
         item = struct([("x", _ENTRY), ("s", typed_null(state_type))])
@@ -222,14 +244,13 @@ def _ranked(
 
 def _limit(site: AggregateSite, index: int, what: str) -> Sql:
     """The count, checked."""
-    count = site.arguments[index]
     if site.is_constant(index):
         value = site.constant(index)
         if isinstance(value, int) and 0 < value <= EXTREME_COUNT_MAX:
             return integer_literal(value)
         if isinstance(value, int):
             return _bad_limit(integer_literal(value), what)
-    return _bad_limit(site.aggregate("any_value", count), what)
+    return _bad_limit(fixed_argument(site, index), what)
 
 
 def _bad_limit(count: Sql, what: str) -> Sql:

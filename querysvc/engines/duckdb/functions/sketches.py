@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from querysvc.engines.duckdb.functions.collecting import fixed_argument
 from querysvc.engines.duckdb.functions.registry import (
     AggregateSite,
     AggregateTable,
@@ -128,8 +129,7 @@ def _approx_distinct(site: AggregateSite) -> Sql:
         return site.aggregate("count", key_form(value, kind), distinct=True)
     error = Sql(f"CAST({_DEFAULT_ERROR} AS DOUBLE)")
     if len(site.arguments) == 2:
-        given = site.aggregate("any_value", site.arguments[1])
-        error = Sql(f"coalesce({given}, {error})")
+        error = Sql(f"coalesce({fixed_argument(site, 1)}, {error})")
     some = Sql(f"({value} IS NOT NULL)")
     hashes = site.aggregate("list", _hash(site), condition=some, distinct=True)
     return call_python(
