@@ -123,7 +123,7 @@ def _fraction(x: float, a: float, b: float) -> float:
 
 
 def _solve(function: Callable[[float], float], low: float, high: float) -> float:
-    """Brent's method from the middle, step by step as commons-math does it: its answer is inexact."""
+    """Brent's method from the middle, in commons-math's steps: its answer is inexact."""
     middle = low + 0.5 * (high - low)
     at_middle = function(middle)
     if abs(at_middle) <= _VALUE_ACCURACY:

@@ -111,7 +111,7 @@ def murmur3(value: bytes) -> bytes:
 
 def spooky_32(value: bytes) -> bytes:
     """SpookyHash V2's low 32 bits, big-endian."""
-    import spookyhash
+    import spookyhash  # type: ignore[import-untyped]  # it has no stubs
 
     return int(spookyhash.hash32(value)).to_bytes(4, "big")
 

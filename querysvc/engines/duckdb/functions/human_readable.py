@@ -43,7 +43,8 @@ def number_text(value: float) -> str:
     digits = 2 if size < 10 else 1 if size < 100 else 0
     rounded = Decimal(scaled).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     text = f"{rounded:f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + ("", *"KMBTQ")[unit]
+    short = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{short}{'KMBTQ'[unit - 1] if unit else ''}"
 
 
 _NUMBER_TEXT: Final = by_row(number_text)

@@ -19,7 +19,7 @@ from querysvc.engines.duckdb.lowering.casts.convert import convert
 from querysvc.engines.duckdb.lowering.casts.to_text import padded
 from querysvc.engines.duckdb.lowering.fragments import Sql, struct, text_literal
 from querysvc.errors import ErrorCode
-from querysvc.types.algebra import Char, Row, RowField, TrinoType, Varchar
+from querysvc.types.algebra import JSON, Char, Row, RowField, TrinoType, Varchar
 
 _UNBOUNDED: Final = Varchar(None)
 
@@ -69,6 +69,8 @@ def _is_native(kind: TrinoType) -> bool:
 def _argument(site: CallSite, value: Sql, kind: TrinoType) -> Sql:
     if isinstance(kind, Char):
         return padded(value, kind)
+    if kind == JSON:
+        return value
     return value if _is_native(kind) else convert(site.context, value, kind, _UNBOUNDED)
 
 
@@ -76,7 +78,12 @@ def format_rows(patterns: Any, kinds: Any, rows: Any) -> list[str | None]:
     """The batch form."""
     results: list[str | None] = []
     names = kinds[0].as_py().split(",") if len(kinds) else []
-    for pattern, row in zip(patterns.to_pylist(), rows.to_pylist(), strict=True):
+    try:
+        values = rows.to_pylist()
+    except OverflowError as error:
+        message = "format() of a date outside of the years 1 to 9999"
+        raise failure(ErrorCode.NOT_SUPPORTED, message) from error
+    for pattern, row in zip(patterns.to_pylist(), values, strict=True):
         if pattern is None or row is None:
             results.append(None)
             continue
@@ -114,7 +121,7 @@ def format_row(pattern: str, arguments: Sequence[tuple[str, Any]]) -> str:
 
 @lru_cache(maxsize=256)
 def _parse(pattern: str) -> tuple[str | Specifier, ...]:
-    """The pattern's literal texts and specifiers; the whole is checked before anything is printed."""
+    """The pattern's literal texts and specifiers, all checked before anything is printed."""
     pieces: list[str | Specifier] = []
     at = 0
     while (start := pattern.find("%", at)) >= 0:
@@ -127,7 +134,11 @@ def _parse(pattern: str) -> tuple[str | Specifier, ...]:
 
 
 def _specifier(
-    index: str | None, flags: str, width: str | None, precision: str | None, time: str | None,
+    index: str | None,
+    flags: str,
+    width: str | None,
+    precision: str | None,
+    time: str | None,
     letter: str,
 ) -> Specifier:
     if len(set(flags)) < len(flags):

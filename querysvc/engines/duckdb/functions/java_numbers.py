@@ -66,21 +66,25 @@ def hash_code(kind: str, value: Any) -> int:
     """Java's hashCode, as 32 bits."""
     if kind == "boolean":
         return 1231 if value else 1237
-    if kind in _WHOLE:
-        bits = value & 0xFFFFFFFFFFFFFFFF
-        return (bits ^ (bits >> 32)) & 0xFFFFFFFF
-    if kind == "double":
-        bits = 0x7FF8000000000000 if math.isnan(value) else _bits(value, "d")
-        return (bits ^ (bits >> 32)) & 0xFFFFFFFF
     if kind == "real":
         return 0x7FC00000 if math.isnan(value) else _bits(value, "f")
     if kind == "varchar":
-        result = 0
-        units = value.encode("utf-16-be")
-        for i in range(0, len(units), 2):
-            result = (31 * result + (units[i] << 8 | units[i + 1])) & 0xFFFFFFFF
-        return result
-    raise failure(ErrorCode.NOT_SUPPORTED, f"format() with %h of {kind} is not supported")
+        return _hash_text(value)
+    if kind == "double":
+        bits = 0x7FF8000000000000 if math.isnan(value) else _bits(value, "d")
+    elif kind in _WHOLE:
+        bits = int(value) & 0xFFFFFFFFFFFFFFFF
+    else:
+        raise failure(ErrorCode.NOT_SUPPORTED, f"format() with %h of {kind} is not supported")
+    return (bits ^ (bits >> 32)) & 0xFFFFFFFF
+
+
+def _hash_text(value: str) -> int:
+    units = value.encode("utf-16-be")
+    result = 0
+    for i in range(0, len(units), 2):
+        result = (31 * result + (units[i] << 8 | units[i + 1])) & 0xFFFFFFFF
+    return result
 
 
 def _bits(value: float, code: str) -> int:

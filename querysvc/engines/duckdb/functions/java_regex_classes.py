@@ -44,16 +44,18 @@ _PROPERTIES: Final[Mapping[str, str]] = {
     "whitespace": r"\p{White_Space}",
     "inbasiclatin": r"\x00-\x7f",
 }
-_CATEGORIES: Final = frozenset(
-    """l lu ll lt lm lo m mn mc me n nd nl no p pc pd ps pe pi pf po s sm sc sk so z zs zl zp
-    c cc cf co""".split()
-)
-_SCRIPTS: Final = frozenset(
-    """arabic armenian bengali bopomofo cherokee common coptic cyrillic devanagari ethiopic georgian
+_CATEGORY_NAMES: Final = """
+    l lu ll lt lm lo m mn mc me n nd nl no p pc pd ps pe pi pf po s sm sc sk so z zs zl zp
+    c cc cf co
+"""
+_CATEGORIES: Final = frozenset(_CATEGORY_NAMES.split())
+_SCRIPT_NAMES: Final = """
+    arabic armenian bengali bopomofo cherokee common coptic cyrillic devanagari ethiopic georgian
     gothic greek gujarati gurmukhi han hangul hebrew hiragana inherited kannada katakana khmer lao
     latin malayalam mongolian myanmar ogham oriya runic sinhala syriac tamil telugu thaana thai
-    tibetan""".split()
-)
+    tibetan
+"""
+_SCRIPTS: Final = frozenset(_SCRIPT_NAMES.split())
 _CONTROLS: Final[Mapping[str, str]] = {
     "t": "\t",
     "n": "\n",

@@ -79,7 +79,8 @@ def _position_from_end(text: str, part: str, instance: int) -> int:
 
 def soundex(text: str) -> str:
     """A letter and three digits; H and W do not part equal digits, vowels do."""
-    letters = "".join(letter for letter in text if letter.isalpha()).upper()
+    # Java looks at UTF-16 units: halves of a pair are no letters.
+    letters = "".join(c for c in text if c.isalpha() and c <= "\uffff").upper()
     if not letters:
         return ""
     code, last = letters[0], _soundex_digit(letters[0])
@@ -176,6 +177,6 @@ def word_stem(text: str, language: str = "en") -> str:
 
 @cache
 def _stemmer(language: str) -> Any:
-    import snowballstemmer
+    import snowballstemmer  # type: ignore[import-untyped]  # it has no stubs
 
     return snowballstemmer.stemmer(_STEMMERS[language])

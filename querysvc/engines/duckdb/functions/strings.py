@@ -42,7 +42,9 @@ _WHITESPACE: Final = text_literal(
 """What Trino's trim removes: Java's whitespace, without the no-break spaces."""
 
 # Letters that Java 24 (Unicode 16) maps and DuckDB does not yet: capital and small.
-_LATE_CAPITALS: Final = "\ua7dc\ua7cb\u1c89\ua7cc\ua7da" + "".join(map(chr, range(0x10D50, 0x10D66)))
+_LATE_CAPITALS: Final = "\ua7dc\ua7cb\u1c89\ua7cc\ua7da" + "".join(
+    map(chr, range(0x10D50, 0x10D66))
+)
 _LATE_SMALL: Final = "\u019b\u0264\u1c8a\ua7cd\ua7db" + "".join(map(chr, range(0x10D70, 0x10D86)))
 
 
@@ -189,9 +191,7 @@ def _split(site: CallSite) -> Sql:
             return case(checks, parts)
         (count,) = limit
         checks.append((Sql(f"({count} <= 0)"), fail(_INVALID, "Limit must be positive")))
-        checks.append(
-            (Sql(f"({count} > {_INTEGER_MAX})"), fail(_INVALID, "Limit is too large"))
-        )
+        checks.append((Sql(f"({count} > {_INTEGER_MAX})"), fail(_INVALID, "Limit is too large")))
         rest = f"array_to_string({parts}[{count}:], {delimiter})"
         return case(
             [*checks, (Sql(f"(len({parts}) <= {count})"), parts)],
@@ -238,9 +238,9 @@ def _concat_ws(site: CallSite) -> Sql:
     if not isinstance(site.types[1], Array):
         return Sql(f"concat_ws({', '.join(site.arguments)})")
     parts = cast(site.arguments[1], "VARCHAR[]")
-    return template(
-        "CASE WHEN {0} IS NOT NULL THEN array_to_string({1}, {0}) END", site.arguments[0], parts
-    )
+    text = "coalesce(array_to_string({1}, {0}), '')"
+    known = "{0} IS NOT NULL AND {1} IS NOT NULL"
+    return template(f"CASE WHEN {known} THEN {text} END", site.arguments[0], parts)
 
 
 def concat(site: CallSite) -> Sql:
