@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -116,13 +117,13 @@ class LocalDuckDb:
         lowered = lower(plan.query, tables, plan.session)
         connection = duckdb.connect(":memory:", config={"threads": "2"})
         self.running += 1
-        is_late = threading.Event()
+        is_late, is_done = threading.Event(), threading.Event()
         clock = threading.Timer(plan.limits.timeout_seconds, _interrupt, (connection, is_late))
         clock.start()
         try:
             for statement in statements():
                 connection.execute(statement)
-            control.on_cancel(connection.interrupt)
+            control.on_cancel(threading.Thread(target=_stop, args=(connection, is_done)).start)
             install(connection, lowered)
             rows = _write(connection, lowered.sql, plan.columns, spool, control)
         except duckdb.Error as error:
@@ -134,6 +135,7 @@ class LocalDuckDb:
             raise to_query_error(error) from error
         finally:
             clock.cancel()
+            is_done.set()
             self.running -= 1
             connection.close()
         return ExecutionOutcome(rows, Statistics(result_rows=rows))
@@ -146,6 +148,13 @@ class LocalDuckDb:
 
     def close(self) -> None:
         """Nothing stays open."""
+
+
+def _stop(connection: duckdb.DuckDBPyConnection, is_done: threading.Event) -> None:
+    """Interrupt until it helps: an interrupt before the query has begun is lost."""
+    while not is_done.wait(0.05):
+        with contextlib.suppress(duckdb.Error):
+            connection.interrupt()
 
 
 def _interrupt(connection: duckdb.DuckDBPyConnection, is_late: threading.Event) -> None:

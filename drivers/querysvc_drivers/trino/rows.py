@@ -7,8 +7,9 @@ of the common types. It took a quarter of the processor time of lists and orjson
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,9 +22,9 @@ from querysvc_drivers.trino.columns import LEGACY_PRECISION, legacy_type
 from querysvc_drivers.trino.encoding import Rows
 
 _TEXT: Final = pa.large_string()
-_ESCAPED: Final = '[\\x00-\\x1f"\\\\]'
-_CONTROL: Final = "[\\x00-\\x1f]"
-_WHOLE: Final = "^-?[0-9]+$"
+_CONTROLS: Final = 0x20
+"""Characters below it are escaped by number."""
+_UNITS: Final = {0: "s", 3: "ms", 6: "us"}
 _DAYS_MIN, _DAYS_MAX = -719_162, 2_932_896  # 0001-01-01, 9999-12-31
 _MICROSECONDS_PER_DAY: Final = 86_400_000_000
 _PLAIN_SCALE_MAX: Final = 6
@@ -37,15 +38,21 @@ def rows_json(columns: tuple[ResultColumn, ...], batch: pa.RecordBatch) -> bytes
     if not columns:
         return b",".join([b"[]"] * batch.num_rows)
     parts: list[Any] = []
-    for index, (column, array) in enumerate(zip(columns, batch.columns, strict=True)):
-        parts.append("," if index else "[")
-        parts.append(_json_texts(column.type, array))
-    parts.append("],")
+    between = "["
+    for column, array in zip(columns, batch.columns, strict=True):
+        texts = _json_texts(column.type, array)
+        # Quotes around values that are all there cost nothing: they join the commas.
+        quote = '"' if texts.needs_quotes and not texts.array.null_count else ""
+        bare = texts.needs_quotes and not quote
+        parts += (between + quote, _quoted(texts.array) if bare else texts.array)
+        between = quote + ","
+    parts.append(between[:-1] + "],")
     scalars = [pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in parts]
     joined = pc.binary_join_element_wise(
         *scalars, pa.scalar("", _TEXT), null_handling="replace", null_replacement="null"
     )
-    return _buffer(joined)[:-1]
+    # All texts lie one after the other already; the last comma goes.
+    return _bytes(joined)[:-1].tobytes()
 
 
 def local_rows(rows: tuple[tuple[Any, ...], ...]) -> Rows | None:
@@ -71,91 +78,104 @@ def legacy_batch(
     return named, pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
-def _buffer(texts: pa.LargeStringArray) -> bytes:
-    """All texts one after the other: they lie so already."""
-    offsets, data = texts.buffers()[1:]
-    first, last = (
-        memoryview(offsets).cast("q")[texts.offset],
-        memoryview(offsets).cast("q")[texts.offset + len(texts)],
-    )
-    return bytes(memoryview(data)[first:last])
+class _Texts(NamedTuple):
+    """Each value's JSON text, NULL for NULL; strings may still want their quotes."""
+
+    array: pa.Array
+    needs_quotes: bool = False
 
 
-def _json_texts(type_: TrinoType, array: pa.Array) -> pa.Array:
-    """Each value's JSON text; NULL for NULL."""
+def _json_texts(type_: TrinoType, array: pa.Array) -> _Texts:
     convert = _SCALARS.get(type_) or _PARAMETRIC.get(type(type_), _by_values)
     return convert(type_, array)
 
 
-def _by_values(type_: TrinoType, array: pa.Array) -> pa.Array:
+def _by_values(type_: TrinoType, array: pa.Array) -> _Texts:
     values = json_converter(type_)(array)
-    return pa.array(
-        (None if value is None else orjson.dumps(value).decode() for value in values), _TEXT
-    )
+    return _dumped(values)
 
 
-def _plain(_: TrinoType, array: pa.Array) -> pa.Array:
-    return array.cast(_TEXT)
+def _dumped(values: list[Any]) -> _Texts:
+    texts = (None if value is None else orjson.dumps(value).decode() for value in values)
+    return _Texts(pa.array(texts, _TEXT))
 
 
-def _floats(_: TrinoType, array: pa.Array) -> pa.Array:
+def _plain(_: TrinoType, array: pa.Array) -> _Texts:
+    return _Texts(array.cast(_TEXT))
+
+
+def _floats(_: TrinoType, array: pa.Array) -> _Texts:
     texts = array.cast(_TEXT)
     if not pc.all(pc.is_finite(array), min_count=0).as_py():
         for value, text in (("nan", '"NaN"'), ("inf", '"Infinity"'), ("-inf", '"-Infinity"')):
             texts = pc.if_else(pc.equal(texts, value), pa.scalar(text, _TEXT), texts)
-    is_whole = pc.match_substring_regex(texts, _WHOLE)
+    is_whole = pc.equal(pc.floor(array), array)
     if not pc.any(is_whole, min_count=0).as_py():
-        return texts
-    return pc.if_else(is_whole, _join(texts, ".0"), texts)
+        return _Texts(texts)
+    # Arrow writes 1 for 1.0; clients that look at the JSON type alone would take an integer.
+    is_integer = pc.and_(is_whole, pc.invert(pc.match_substring_regex(texts, "[eIN]")))
+    return _Texts(pc.if_else(is_integer, _join(texts, ".0"), texts))
 
 
-def _strings(_: TrinoType, array: pa.Array) -> pa.Array:
+def _strings(_: TrinoType, array: pa.Array) -> _Texts:
     texts = array.cast(_TEXT)
-    if pc.any(pc.match_substring_regex(texts, _ESCAPED), min_count=0).as_py():
-        if pc.any(pc.match_substring_regex(texts, _CONTROL), min_count=0).as_py():
-            return pa.array(
-                (
-                    None if text is None else orjson.dumps(text).decode()
-                    for text in texts.to_pylist()
-                ),
-                _TEXT,
-            )
+    data = _bytes(texts)
+    if data.size and data.min() < _CONTROLS:
+        return _dumped(texts.to_pylist())
+    if (data == ord("\\")).any():
         texts = pc.replace_substring(texts, "\\", "\\\\")
+    if (data == ord('"')).any():
         texts = pc.replace_substring(texts, '"', '\\"')
-    return _quoted(texts)
+    return _Texts(texts, needs_quotes=True)
 
 
-def _decimals(type_: TrinoType, array: pa.Array) -> pa.Array:
+def _decimals(type_: TrinoType, array: pa.Array) -> _Texts:
     assert isinstance(type_, algebra.Decimal), "the table's key"
     if type_.scale > _PLAIN_SCALE_MAX:
         return _by_values(type_, array)
-    return _quoted(array.cast(_TEXT))
+    return _Texts(array.cast(_TEXT), needs_quotes=True)
 
 
-def _dates(type_: TrinoType, array: pa.Array) -> pa.Array:
+def _dates(type_: TrinoType, array: pa.Array) -> _Texts:
     if not _is_within(array.cast(pa.int32()), _DAYS_MIN, _DAYS_MAX):
         return _by_values(type_, array)
-    return _quoted(array.cast(_TEXT))
+    return _Texts(array.cast(_TEXT), needs_quotes=True)
 
 
-def _timestamps(type_: TrinoType, array: pa.Array) -> pa.Array:
+def _timestamps(type_: TrinoType, array: pa.Array) -> _Texts:
     assert isinstance(type_, algebra.Timestamp), "the table's key"
     low, high = _DAYS_MIN * _MICROSECONDS_PER_DAY, (_DAYS_MAX + 1) * _MICROSECONDS_PER_DAY - 1
     if not _is_within(array.cast(pa.int64()), low, high):
         return _by_values(type_, array)
     digits = type_.precision
-    texts = pc.utf8_slice_codeunits(array.cast(_TEXT), 0, 20 + digits if digits else 19)
-    return _quoted(texts)
+    unit = _UNITS.get(digits)
+    if unit is not None:  # values are rounded to their precision: the cast loses nothing
+        return _Texts(array.cast(pa.timestamp(unit), safe=False).cast(_TEXT), needs_quotes=True)
+    texts = pc.utf8_slice_codeunits(array.cast(_TEXT), 0, 20 + digits)
+    return _Texts(texts, needs_quotes=True)
 
 
-def _times(type_: TrinoType, array: pa.Array) -> pa.Array:
+def _times(type_: TrinoType, array: pa.Array) -> _Texts:
     assert isinstance(type_, algebra.Time), "the table's key"
     digits = type_.precision
-    return _quoted(pc.utf8_slice_codeunits(array.cast(_TEXT), 0, 9 + digits if digits else 8))
+    texts = pc.utf8_slice_codeunits(array.cast(_TEXT), 0, 9 + digits if digits else 8)
+    return _Texts(texts, needs_quotes=True)
 
 
-def _nothing(_: TrinoType, array: pa.Array) -> pa.Array:
-    return pa.nulls(len(array), _TEXT)
+def _bytes(texts: pa.LargeStringArray) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The texts' bytes, one after the other."""
+    if not len(texts):
+        return np.empty(0, np.uint8)
+    offsets, data = texts.buffers()[1:]
+    if data is None:
+        return np.empty(0, np.uint8)
+    ends = np.frombuffer(offsets, np.int64)
+    first, last = ends[texts.offset], ends[texts.offset + len(texts)]
+    return np.frombuffer(data, np.uint8)[first:last]
+
+
+def _nothing(_: TrinoType, array: pa.Array) -> _Texts:
+    return _Texts(pa.nulls(len(array), _TEXT))
 
 
 def _quoted(texts: pa.Array) -> pa.Array:
@@ -173,15 +193,15 @@ def _is_within(numbers: pa.Array, low: int, high: int) -> bool:
     return least is None or (least >= low and greatest <= high)
 
 
-_Texts = Callable[[TrinoType, pa.Array], pa.Array]
-_SCALARS: Final[dict[TrinoType, _Texts]] = {
+_Convert = Callable[[TrinoType, pa.Array], _Texts]
+_SCALARS: Final[dict[TrinoType, _Convert]] = {
     **dict.fromkeys((algebra.BOOLEAN, *algebra.INTEGER_TYPES), _plain),
     **dict.fromkeys((algebra.REAL, algebra.DOUBLE), _floats),
     **dict.fromkeys((algebra.JSON, algebra.UUID, algebra.IPADDRESS), _strings),
     algebra.DATE: _dates,
     algebra.UNKNOWN: _nothing,
 }
-_PARAMETRIC: Final[dict[type, _Texts]] = {
+_PARAMETRIC: Final[dict[type, _Convert]] = {
     algebra.Varchar: _strings,
     algebra.Char: _strings,
     algebra.Decimal: _decimals,

@@ -29,10 +29,14 @@ from querysvc_drivers.trino.rows import legacy_batch, rows_json
 from querysvc_drivers.trino.statement_tokens import Place
 
 COUNT_COLUMNS: Final = (ResultColumn("rows", BIGINT),)
+READ_ROWS_MIN: Final = 1_000
 READ_ROWS_MAX: Final = 50_000
-"""Rows that one read of the result may bring."""
-_POLL_SECONDS: Final = 0.05
-"""How often a running query's result is looked at for new rows while a client waits."""
+"""Rows that one read of the result may bring; the first one brings the least."""
+_READ_PAGES: Final = 8
+"""A read brings about so many pages."""
+_POLL_SECONDS_MIN: Final = 0.01
+_POLL_SECONDS_MAX: Final = 0.25
+"""How often a running query's result is looked at for rows while a client waits: ever less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class LiveStatement:
         self._buffer = RowBuffer()
         self._columns: tuple[ResultColumn, ...] | None = None
         self._read_row = self._sent_row = 0
+        self._read_rows = READ_ROWS_MIN
         self._is_drained = self._columns_told = False
         self._failure: QueryServiceError | None = None
         self._unsubscribe: Callable[[], None] | None = None
@@ -130,6 +135,7 @@ class LiveStatement:
     async def next_page(self, wait_seconds: float, wanted_bytes: int | None) -> Page:
         """Rows as soon as there are some; the state as it is when there are none in time."""
         deadline = time.monotonic() + wait_seconds
+        pause = _POLL_SECONDS_MIN
         while True:
             self._changed.clear()
             execution = self._execution
@@ -143,7 +149,8 @@ class LiveStatement:
                 self._columns_told = columns is not None
                 return Page(execution, columns)
             is_running = execution.state is QueryState.RUNNING
-            await self._wait(min(rest, _POLL_SECONDS) if is_running else rest)
+            await self._wait(min(rest, pause) if is_running else rest)
+            pause = min(2 * pause, _POLL_SECONDS_MAX)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -183,7 +190,7 @@ class LiveStatement:
                 self.id,
                 self.principal,
                 page_token=encode_page_token(self._read_row),
-                rows_max=READ_ROWS_MAX,
+                rows_max=self._read_rows,
                 allow_partial=True,
             )
         except QueryServiceError as error:
@@ -203,6 +210,8 @@ class LiveStatement:
             columns, batch = legacy_batch(columns, batch)
         rows = Rows(rows_json(columns, batch), self._sent_row, batch.num_rows)
         self._sent_row += batch.num_rows
+        fitting = _READ_PAGES * batch.num_rows * size // max(1, len(rows.text))
+        self._read_rows = min(max(fitting, READ_ROWS_MIN), READ_ROWS_MAX)
         return rows
 
     def _shown(self, execution: QueryExecution) -> tuple[ResultColumn, ...] | None:

@@ -1,0 +1,94 @@
+"""Processor time of the Trino wire's pages: 1,000,000 rows × 8 columns as JSON text.
+
+Against what a server without Arrow does: rows as Python values (`fetchmany`), written by orjson.
+Run: .venv/bin/python -m benchmarks.trino_pages
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from querysvc.model import ResultColumn
+from querysvc.results.json_values import json_rows
+from querysvc.types.parse import parse_type
+from querysvc_drivers.trino.encoding import Rows, data_member
+from querysvc_drivers.trino.paging import PAGE_BYTES_DEFAULT, RowBuffer
+from querysvc_drivers.trino.rows import rows_json
+
+ROWS = 1_000_000
+TYPES = (
+    "bigint",
+    "integer",
+    "double",
+    "decimal(12, 2)",
+    "varchar",
+    "date",
+    "timestamp(3)",
+    "boolean",
+)
+SQL = f"""SELECT i AS a, CAST(i % 1000 AS INTEGER) AS b, i / 7.0 AS c,
+ CAST(i / 100.0 AS DECIMAL(12, 2)) AS d, 'customer number ' || i AS e,
+ DATE '2020-01-01' + CAST(i % 3650 AS INTEGER) AS f,
+ TIMESTAMP '2020-01-01' + to_milliseconds(i * 1000) AS g, i % 2 = 0 AS h FROM range({ROWS}) t(i)"""
+COLUMNS = tuple(ResultColumn(f"c{i}", parse_type(text)) for i, text in enumerate(TYPES))
+
+
+def pages(batches: list[pa.RecordBatch], encoding: str | None) -> int:
+    """The wire's way."""
+    total = 0
+    for batch in batches:
+        buffer = RowBuffer()
+        buffer.add((batch,))
+        while buffer:
+            part = buffer.take(PAGE_BYTES_DEFAULT)
+            rows = Rows(rows_json(COLUMNS, part), 0, part.num_rows)
+            total += len(data_member(rows, encoding))
+    return total
+
+
+def by_lists(batches: list[pa.RecordBatch]) -> int:
+    """Arrow to Python lists to orjson: what `ResultPage.json_rows` gives."""
+    return sum(len(orjson.dumps(list(json_rows(COLUMNS, batch)))) for batch in batches)
+
+
+def by_fetchmany() -> int:
+    """DuckDB's own rows, texts made one by one, written by orjson."""
+    cursor, total = duckdb.connect().execute(SQL), 0
+    while rows := cursor.fetchmany(10_000):
+        total += len(orjson.dumps(rows, default=str))
+    return total
+
+
+def measured(work: Callable[[], int]) -> dict[str, float]:
+    """Processor seconds of all threads, and bytes, of a second run: memory is warm."""
+    work()
+    began = time.process_time()
+    size = work()
+    return {"cpu_seconds": round(time.process_time() - began, 2), "megabytes": round(size / 1e6)}
+
+
+def main() -> None:
+    """Print one JSON object."""
+    pa.set_cpu_count(1)
+    connection = duckdb.connect(config={"threads": "1"})
+    batches = list(connection.execute(SQL).to_arrow_reader(50_000))
+    query = measured(lambda: len(connection.execute(SQL).fetch_arrow_table()))
+    report = {
+        "query_alone": query,
+        "fetchmany_and_orjson (query included)": measured(by_fetchmany),
+        "lists_and_orjson": measured(lambda: by_lists(batches)),
+        "pages": measured(lambda: pages(batches, None)),
+        "pages_json+zstd": measured(lambda: pages(batches, "json+zstd")),
+        "pages_json+lz4": measured(lambda: pages(batches, "json+lz4")),
+    }
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
