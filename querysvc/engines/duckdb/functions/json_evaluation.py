@@ -76,7 +76,7 @@ def read_input(text: str) -> Any:
     if start == len(text):
         return None
     try:
-        value, end = _DECODER.scan_once(text, start)
+        value, end = _DECODER.scan_once(text, start)  # type: ignore[attr-defined]  # not in stubs
     except (StopIteration, ValueError, RecursionError) as error:
         raise MalformedError(text) from error
     is_number = isinstance(value, Numeric | Huge)
@@ -370,9 +370,9 @@ def _order(left: Any, right: Any) -> int | None:
     if isinstance(left, bool) and isinstance(right, bool):
         return int(left) - int(right)
     if isinstance(left, str) and isinstance(right, str):
-        if isinstance(left, Padded) or isinstance(right, Padded):
-            left, right = left.rstrip(" "), right.rstrip(" ")
-        return (left > right) - (left < right)
+        is_padded = isinstance(left, Padded) or isinstance(right, Padded)
+        first, second = (str(text).rstrip(" ") if is_padded else text for text in (left, right))
+        return int(first > second) - int(first < second)
     return None
 
 

@@ -82,7 +82,7 @@ def absolute(number: Numeric) -> Numeric:
     """abs()."""
     if number.is_whole:
         return _checked(number.kind, abs(int(number.value)))
-    return Numeric(number.kind, abs(number.value))
+    return negated(number) if number.value < 0 else number
 
 
 def rounded(number: Numeric, *, up: bool) -> Numeric:

@@ -59,7 +59,7 @@ def skip_space(text: str, position: int) -> int:
 def value_at(text: str, position: int) -> tuple[Any, int]:
     """The value that starts at the position, and where it ends."""
     try:
-        value, end = _DECODER.scan_once(text, position)
+        value, end = _DECODER.scan_once(text, position)  # type: ignore[attr-defined]  # not in stubs
     except (StopIteration, ValueError, RecursionError) as error:
         raise MalformedError(text) from error
     if isinstance(value, Number) and text[end : end + 1] in tuple("0123456789.eE"):
