@@ -1,25 +1,60 @@
-"""aiobotocore clients for metadata, odd keys and results."""
+"""S3 clients for metadata, odd keys and results: s3fs connects, we call the operations.
+
+s3fs makes the aiobotocore client (credentials, endpoint, options). Its own calls are not used: they
+hide the storage classes, ETags and error answers that the rules need (ADR-0013).
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
-
-from aiobotocore.config import AioConfig
 
 from querysvc.storage.configuration import Endpoint, StorageConfiguration
 from querysvc.storage.credentials import CredentialChain
 
 
-def open_client(
+@asynccontextmanager
+async def open_client(
     configuration: StorageConfiguration,
     endpoint: Endpoint,
     chain: CredentialChain,
     *,
     attempts: int,
-) -> Any:  # an asynchronous context manager; aiobotocore is untyped
-    """Make a client for one endpoint; enter it to connect. `attempts` counts the first try."""
-    from botocore import UNSIGNED
+) -> AsyncIterator[Any]:  # aiobotocore's clients are made at run time: no static type
+    """A connected client for one endpoint. `attempts` counts the first try."""
+    from s3fs import S3FileSystem
 
+    keys = endpoint.credentials
+    file_system = S3FileSystem(
+        anon=endpoint.anonymous,
+        key=keys.access_key_id if keys else None,
+        secret=keys.secret_access_key if keys else None,
+        token=keys.session_token if keys else None,
+        endpoint_url=endpoint.endpoint_url,
+        client_kwargs={"region_name": endpoint.region, "verify": _verify(configuration)},
+        config_kwargs=_options(configuration, endpoint, attempts),
+        session=chain.session,
+        asynchronous=True,
+        skip_instance_cache=True,
+        use_listings_cache=False,
+    )
+    client = await file_system.set_session()
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _verify(configuration: StorageConfiguration) -> bool | str:
+    if configuration.tls_verify and configuration.ca_bundle is not None:
+        return configuration.ca_bundle
+    return configuration.tls_verify
+
+
+def _options(
+    configuration: StorageConfiguration, endpoint: Endpoint, attempts: int
+) -> dict[str, Any]:
     options: dict[str, Any] = {
         "connect_timeout": configuration.connect_timeout_seconds,
         "read_timeout": configuration.stall_timeout_seconds,
@@ -31,19 +66,4 @@ def open_client(
         # Trailing checksums in aws-chunked bodies are beyond many compatible stores.
         options["request_checksum_calculation"] = "when_required"
         options["response_checksum_validation"] = "when_required"
-    if endpoint.anonymous:
-        options["signature_version"] = UNSIGNED
-    verify: bool | str = configuration.tls_verify
-    if verify and configuration.ca_bundle is not None:
-        verify = configuration.ca_bundle
-    keys = endpoint.credentials
-    return chain.session.create_client(
-        "s3",
-        region_name=endpoint.region,
-        endpoint_url=endpoint.endpoint_url,
-        verify=verify,
-        config=AioConfig(**options),
-        aws_access_key_id=keys.access_key_id if keys else None,
-        aws_secret_access_key=keys.secret_access_key if keys else None,
-        aws_session_token=keys.session_token if keys else None,
-    )
+    return options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 import time
@@ -289,6 +290,7 @@ class OpaqueKeyGetter:
         self._access = access
         self._chain = chain
         self._client: Any = None  # aiobotocore's clients are made at run time
+        self._opened = contextlib.AsyncExitStack()
         self._lock = asyncio.Lock()
 
     async def get(self, target: PlannedObject, offset: int, length: int) -> Answer:
@@ -320,9 +322,8 @@ class OpaqueKeyGetter:
 
     async def close(self) -> None:
         """Let go of connections."""
-        if self._client is not None:
-            await self._client.__aexit__(None, None, None)
-            self._client = None
+        self._client = None
+        await self._opened.aclose()
 
     async def _connect(self) -> Any:
         from querysvc.storage.botocore_client import open_client
@@ -330,7 +331,7 @@ class OpaqueKeyGetter:
         async with self._lock:
             if self._client is None:
                 opened = open_client(self._configuration, self._endpoint, self._chain, attempts=1)
-                self._client = await opened.__aenter__()
+                self._client = await self._opened.enter_async_context(opened)
         return self._client
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, TypeVar  # aiobotocore is untyped
@@ -23,6 +24,7 @@ class S3Connection:
         self.configuration = configuration
         self._chain = CredentialChain()
         self._clients: dict[Endpoint, Any] = {}
+        self._opened = contextlib.AsyncExitStack()
         self._opening = asyncio.Lock()
         self._slots = asyncio.Semaphore(configuration.listing_concurrency)
         self._loop = asyncio.new_event_loop()
@@ -78,16 +80,15 @@ class S3Connection:
         self._loop.close()
 
     async def _client(self, endpoint: Endpoint) -> Any:
-        client = self._clients.get(endpoint)
-        if client is not None:
-            return client
+        if endpoint in self._clients:
+            return self._clients[endpoint]
         from querysvc.storage.botocore_client import open_client
 
         async with self._opening:
             if endpoint not in self._clients:
                 attempts = self.configuration.metadata_attempts_max
                 opened = open_client(self.configuration, endpoint, self._chain, attempts=attempts)
-                client = await opened.__aenter__()
+                client = await self._opened.enter_async_context(opened)
                 # First: botocore's own handler would parse the whole body to look for errors.
                 client.meta.events.register_first(
                     "before-parse.s3.ListObjectsV2", listing.replace_parser
@@ -96,9 +97,8 @@ class S3Connection:
         return self._clients[endpoint]
 
     async def _close_clients(self) -> None:
-        for client in self._clients.values():
-            await client.__aexit__(None, None, None)
         self._clients.clear()
+        await self._opened.aclose()
 
 
 _MISSING_BUCKET = frozenset({"NoSuchBucket", "NoSuchBucketException"})
