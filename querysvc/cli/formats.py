@@ -72,8 +72,11 @@ def summary(execution: JsonObject) -> str:
     rows = statistics["result_rows"]
     parts = [f"{rows:,} row{'' if rows == 1 else 's'} in {seconds}"]
     if statistics["total_files"]:
-        files = f"{statistics['scanned_files']:,} of {statistics['total_files']:,} files"
-        parts.append(f"{byte_text(statistics['scanned_bytes'])} scanned ({files})")
+        source = f"{statistics['scanned_files']:,} of {statistics['total_files']:,} files"
+        if statistics["total_partitions"] > 1:
+            partitions = statistics["scanned_partitions"], statistics["total_partitions"]
+            source += ", {:,} of {:,} partitions".format(*partitions)
+        parts.append(f"{byte_text(statistics['scanned_bytes'])} scanned ({source})")
     return ", ".join(parts)
 
 
