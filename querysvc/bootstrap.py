@@ -47,6 +47,7 @@ from querysvc.service.statements import SelectExecutor, StatementExecutor
 from querysvc.service.system_listing import Listing
 from querysvc.service.system_metadata import SystemMetadata
 from querysvc.service.system_tables import SystemTablePlanner, SystemTables
+from querysvc.service.tags import ResourceTags
 from querysvc.service.upkeep import Upkeep
 from querysvc.service.watch import Watchers
 from querysvc.service.work_groups import PRIMARY, WorkGroupService
@@ -88,6 +89,7 @@ class Application:
     queries: QueryService
     work_groups: WorkGroupService
     saved: SavedStatements
+    tags: ResourceTags
     authenticator: Authenticator
     metrics: Metrics
 
@@ -182,6 +184,7 @@ class Application:
         self.work_groups = WorkGroupService(self.state, self.state, self._audit, self._clock)
         self.work_groups.ensure_primary(primary_work_group(self.settings))
         self.saved = SavedStatements(self.state, self.work_groups, self._clock)
+        self.tags = ResourceTags(self.state, self.work_groups)
         self.authenticator = Authenticator(
             self.state,
             SecretBox(self._directory.key_file),

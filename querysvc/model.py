@@ -83,6 +83,8 @@ class QuerySubmission:
     result_configuration: ResultConfiguration = ResultConfiguration()
     result_reuse_age_max_minutes: int | None = None
     timeout_seconds: float | None = None
+    requires_output_location: bool = False
+    """Athena's rule: a query whose result has no place in S3 is refused."""
 
 
 @dataclass(frozen=True, slots=True)

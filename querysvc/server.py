@@ -28,7 +28,9 @@ from querysvc.state.sql import SqlState
 from querysvc.storage.fetcher import Fetcher
 from querysvc.storage.s3_connection import S3Connection
 from querysvc.telemetry import configure_logging
-from querysvc_drivers import trino
+from querysvc_drivers import aws_json, trino
+from querysvc_drivers.athena import AthenaServices, athena_service
+from querysvc_drivers.glue import GlueServices, glue_service
 from querysvc_drivers.trino.authentication import with_api_keys
 
 _log = structlog.get_logger(__name__)
@@ -71,7 +73,22 @@ def http_application(application: Application) -> FastAPI:
         classify=application.gate.classify,
     )
     app.include_router(trino.router(services))
+    app.include_router(aws_json.router(_aws_wire(application)))
     return app
+
+
+def _aws_wire(application: Application) -> aws_json.AwsWire:
+    """Athena and Glue, for clients of AWS."""
+    athena = AthenaServices(
+        queries=application.queries,
+        work_groups=application.work_groups,
+        saved=application.saved,
+        catalog=application.catalog,
+        tags=application.tags,
+    )
+    glue = GlueServices(catalog=application.catalog, tags=application.tags)
+    services = (athena_service(athena), glue_service(glue))
+    return aws_json.AwsWire(services, application.authenticator, SystemClock().now)
 
 
 def check_exposure(settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
+from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import (
     Principal,
     QueryExecution,
@@ -59,6 +60,8 @@ class Submitter:
             return known
         configuration = effective_configuration(work_group, submission.result_configuration)
         check_output_location(configuration.output_location)
+        if submission.requires_output_location and not work_group.managed_results_enabled:
+            _require_output(configuration)
         # A syntax error costs no place in the queue, but it costs the gate: the rate comes first.
         self._admission.check_load(work_group)
         statement_type, substatement_type = self._gate.classify(submission.sql)
@@ -114,6 +117,15 @@ def session_user(submission: QuerySubmission, principal: Principal) -> str:
     """`current_user`: the principal, or whom an admin says to be asking."""
     told = submission.session.user
     return told if is_admin(principal) and told != "anonymous" else principal.name
+
+
+def _require_output(configuration: ResultConfiguration) -> None:
+    if configuration.output_location is None:
+        raise QueryServiceError(
+            ErrorCode.INVALID_REQUEST,
+            "No output location provided. An output location is required either through the"
+            " Workgroup result configuration setting or as an API input.",
+        )
 
 
 def _output(

@@ -1,0 +1,79 @@
+"""The table of Glue's operations that are served; all others of its model are not supported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from querysvc.service.tags import ResourceTags
+from querysvc_catalog.service import CatalogService
+from querysvc_drivers.aws_json.dispatch import AwsService, Caller, Document, Operation
+from querysvc_drivers.aws_json.errors import GLUE_STYLE
+from querysvc_drivers.glue import databases, partitions, statistics, tables
+
+_TAG_KIND: Final = "glue"
+_NO_INDEXES: Final = "every partition key is searched alike, and there are no indexes to keep."
+
+
+@dataclass(frozen=True, slots=True)
+class GlueServices:
+    """What the wire needs of the core."""
+
+    catalog: CatalogService
+    tags: ResourceTags
+
+
+def glue_service(services: GlueServices) -> AwsService:
+    """Glue's catalog, to be given to the AWS wire."""
+    catalog = services.catalog
+    operations = {
+        **databases.databases(catalog),
+        **databases.catalogs(catalog),
+        **databases.functions(catalog),
+        **tables.tables(catalog),
+        **tables.many_tables(catalog),
+        **tables.versions(catalog),
+        **partitions.single(catalog),
+        **partitions.batches(catalog),
+        **partitions.indexes(catalog),
+        **statistics.statistics(catalog),
+        **_tags(services.tags),
+        **_ABSENT,
+    }
+    refused = dict.fromkeys(("CreatePartitionIndex", "DeletePartitionIndex"), _NO_INDEXES)
+    return AwsService("glue", "AWSGlue", GLUE_STYLE, operations, refused)
+
+
+def _tags(tags: ResourceTags) -> dict[str, Operation]:
+    def get(request: Document, caller: Caller) -> Document:
+        return {"Tags": dict(tags.list(_TAG_KIND, request["ResourceArn"]))}
+
+    def tag(request: Document, caller: Caller) -> Document:
+        tags.add(_TAG_KIND, request["ResourceArn"], request["TagsToAdd"], caller.principal)
+        return {}
+
+    def untag(request: Document, caller: Caller) -> Document:
+        names = request["TagsToRemove"]
+        tags.remove(_TAG_KIND, request["ResourceArn"], names, caller.principal)
+        return {}
+
+    return {"GetTags": get, "TagResource": tag, "UntagResource": untag}
+
+
+def _no_connections(request: Document, caller: Caller) -> Document:
+    return {"ConnectionList": []}
+
+
+def _no_connection(request: Document, caller: Caller) -> Document:
+    raise databases.missing("Connection", request["Name"])
+
+
+def _no_policy(request: Document, caller: Caller) -> Document:
+    raise databases.missing("Resource policy", request.get("ResourceArn", "of the catalog"))
+
+
+_ABSENT: Final[dict[str, Operation]] = {
+    "GetConnections": _no_connections,
+    "GetConnection": _no_connection,
+    "GetResourcePolicy": _no_policy,
+}
