@@ -180,15 +180,14 @@ class _Wire:
         number = int(token)
         with found:
             async with found.lock:
-                if number == found.answered.token:
-                    return self._response(request, found.answered)
                 if number < found.answered.token:
                     return _plain(HTTPStatus.GONE, "Page is no longer available")
-                page = await found.source.next_page(*self._wishes(request, found))
-                found.answered = await asyncio.to_thread(
-                    self._answered, request, found, page, number
-                )
-                return self._response(request, found.answered)
+                if number > found.answered.token:
+                    page = await found.source.next_page(*self._wishes(request, found))
+                    found.answered = await asyncio.to_thread(
+                        self._answered, request, found, page, number
+                    )
+                return await asyncio.to_thread(self._response, request, found.answered)
 
     def _wishes(self, request: Request, found: OpenStatement) -> tuple[float, int | None]:
         """How long a fetch may wait, and how large its page should be."""

@@ -187,7 +187,8 @@ def submission(
         catalog=(request.catalog or defaults.catalog).lower(),
         database=(request.schema or defaults.database).lower(),
         time_zone=properties.checked_time_zone(zone),
-        user=principal.name,
+        # The core takes it from an administrator only; others are who their key says.
+        user=request.user or principal.name,
         source=request.source,
         client_tags=request.client_tags,
         properties=own,

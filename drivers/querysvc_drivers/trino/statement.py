@@ -139,7 +139,11 @@ class LiveStatement:
         while True:
             self._changed.clear()
             execution = self._execution
-            page = await self._page(execution, page_bytes(wanted_bytes))
+            try:
+                page = await self._page(execution, page_bytes(wanted_bytes))
+            except QueryServiceError as error:  # such as a type that has no wire form
+                self.fail(error)
+                continue
             if page is not None:
                 return page
             rest = deadline - time.monotonic()

@@ -193,6 +193,19 @@ def test_a_key_as_basic_password_makes_its_principal_the_user(wire: Wire) -> Non
     assert (execution.principal, execution.session.user) == ("ada", "ada")
 
 
+def test_without_authentication_the_user_is_whom_the_client_names(wire: Wire) -> None:
+    execution = wire.harness.state.get(Client(wire).post("SELECT n")["id"])
+    assert execution is not None
+    assert (execution.principal, execution.session.user) == ("anonymous", "eve")
+
+
+def test_a_type_without_a_wire_form_is_an_error_of_the_statement(wire: Wire) -> None:
+    digests = pa.RecordBatch.from_arrays([pa.array([b"x"])], ["0"])
+    wire.answers.add("SELECT h", {"h": "HyperLogLog"}, digests)
+    error = Client(wire).pages("SELECT h")[-1]["error"]
+    assert error["errorName"] == "NOT_SUPPORTED"
+
+
 def test_headers_become_the_session(wire: Wire) -> None:
     client = Client(
         wire,
