@@ -20,13 +20,14 @@ _PIECES: Final = Row(
 
 def _matches(pattern: Pattern, text: str, start: int = 0) -> Iterator[Any]:
     """The matches from left to right; after an empty one the next starts a character later."""
-    search = pattern.compiled.search
     while start <= len(text):
-        match = search(text, start)
-        if match is None:
+        for match in pattern.compiled.finditer(text, start):
+            yield match
+            if match.end() == match.start():
+                start = match.end() + 1
+                break
+        else:
             return
-        yield match
-        start = match.end() + (match.end() == match.start())
 
 
 def _checked_group(pattern: Pattern, group: int) -> int:
@@ -80,8 +81,22 @@ def _split(text: str, source: str) -> list[str]:
     return [*pieces, text[last:]]
 
 
+class _EmptyMatchError(Exception):
+    """A match without characters, after which the module goes on differently."""
+
+
 def _replace(text: str, source: str, replacement: str = "") -> str:
     pattern = compile_pattern(source)
+
+    def fill(match: Any) -> str:
+        if match.end() == match.start():
+            raise _EmptyMatchError
+        return _expanded(replacement, pattern, match)
+
+    try:
+        return str(pattern.compiled.sub(fill, text))
+    except _EmptyMatchError:
+        pass
     pieces, last = [], 0
     for match in _matches(pattern, text):
         pieces.append(text[last : match.start()])
