@@ -24,7 +24,16 @@ from querysvc.engines.duckdb.lowering.fragments import (
 )
 from querysvc.engines.duckdb.lowering.keys import INSTANT_OF_TIME_TZ
 from querysvc.errors import ErrorCode
-from querysvc.types.algebra import DATE, Time, Timestamp, TimestampTz, TimeTz
+from querysvc.tree import Cast, Expression, Literal
+from querysvc.types.algebra import (
+    BIGINT,
+    DATE,
+    INTEGER_TYPES,
+    Time,
+    Timestamp,
+    TimestampTz,
+    TimeTz,
+)
 
 _CLOCK_UNITS: Final[Mapping[str, int]] = {
     "millisecond": 1_000,
@@ -38,6 +47,7 @@ _DAYS: Final[Mapping[str, int]] = {"day": 1, "week": 7}
 _MONTHS: Final[Mapping[str, int]] = {"month": 1, "quarter": 3, "year": 12}
 _DAY_MICROSECONDS: Final = 86_400_000_000
 _MILLISECOND_PRECISION: Final = 3
+_INT_MAX: Final = 2**31 - 1
 
 _DATE_UNITS: Final = (*_DAYS, *_MONTHS)
 _UNITS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -171,7 +181,7 @@ def _moved(site: CallSite, unit: str, amount: Sql, value: Sql) -> Sql:
         moved = (
             f"({value} + {days})" if days else f"CAST({value} + {_months(unit, amount)} AS DATE)"
         )
-        return _within_int(amount, Sql(moved), ErrorCode.GENERIC_INTERNAL_ERROR)
+        return _within_int(site, amount, Sql(moved), ErrorCode.GENERIC_INTERNAL_ERROR)
     if isinstance(type_, Time):
         return _moved_time(site, unit, amount, value, type_.precision)
     if isinstance(type_, TimeTz):
@@ -179,17 +189,31 @@ def _moved(site: CallSite, unit: str, amount: Sql, value: Sql) -> Sql:
         moved = struct([("t", time), ("o", field(value, "o"))])
         return case([(Sql(f"({value} IS NOT NULL AND {amount} IS NOT NULL)"), Sql(moved))])
     if isinstance(type_, TimestampTz):
-        return _within_int(amount, _moved_zoned(site, unit, amount, value, type_.precision))
+        return _within_int(site, amount, _moved_zoned(site, unit, amount, value, type_.precision))
     assert isinstance(type_, Timestamp)
     moved_timestamp = Sql(f"({value} + {_interval(unit, amount)})")
-    return _within_int(amount, _rounded(site, unit, moved_timestamp, type_.precision))
+    return _within_int(site, amount, _rounded(site, unit, moved_timestamp, type_.precision))
 
 
 def _within_int(
-    amount: Sql, moved: Sql, code: ErrorCode = ErrorCode.INVALID_FUNCTION_ARGUMENT
+    site: CallSite,
+    amount: Sql,
+    moved: Sql,
+    code: ErrorCode = ErrorCode.INVALID_FUNCTION_ARGUMENT,
 ) -> Sql:
+    if _is_small(site.nodes[1]):
+        return moved
     is_large = Sql(f"({amount} NOT BETWEEN -2147483648 AND 2147483647)")
     return case([(is_large, fail(code, "integer overflow"))], moved)
+
+
+def _is_small(node: Expression) -> bool:
+    """Whether the amount is a constant that is an int, or of a smaller type."""
+    while isinstance(node, Cast) and node.value.type in INTEGER_TYPES:
+        node = node.value
+    if isinstance(node, Literal):
+        return isinstance(node.value, int) and abs(node.value) <= _INT_MAX
+    return node.type in INTEGER_TYPES and node.type != BIGINT
 
 
 def _months(unit: str, amount: Sql) -> str:

@@ -12,12 +12,15 @@ from querysvc.engines.duckdb.lowering.casts.site import CastSite, CastTable
 from querysvc.engines.duckdb.lowering.fragments import (
     Sql,
     bind,
+    case,
     cast,
+    fail,
     field,
     integer_literal,
     struct,
     text_literal,
 )
+from querysvc.errors import ErrorCode
 from querysvc.types.algebra import Time, Timestamp, TimestampTz, TimeTz
 
 _DAY_MICROSECONDS: Final = 86_400_000_000
@@ -71,6 +74,26 @@ def _timestamp_to_zoned(site: CastSite) -> Sql:
 def _timestamp_to_time(site: CastSite) -> Sql:
     time = cast(site.value, "TIME")
     return round_time(site, time, _precision(site.source), _precision(site.target))
+
+
+def _timestamp_to_plain_time(site: CastSite) -> Sql:
+    """As Trino 476 has it: before 1970, a second with a fraction counts as the one before."""
+    source, target = _precision(site.source), _precision(site.target)
+    unit = integer_literal(10 ** (6 - target))
+
+    def body(value: Sql) -> Sql:
+        epoch = f"epoch_us({value})"
+        of_day = Sql(f"({epoch} - 1000000 - epoch_us(date_trunc('day', {value})))")
+        rounded = of_day if target >= source else site.call_macro(ROUND_MICROSECONDS, of_day, unit)
+        # Trino fails with GENERIC_INTERNAL_ERROR, which TRY_CAST would have to let through.
+        negative = fail(ErrorCode.INVALID_CAST_ARGUMENT, "value must be >= 0")
+        earlier = cast(Sql(f"make_timestamp({rounded})"), "TIME")
+        quirk = case([(Sql(f"({rounded} < 0)"), negative)], earlier)
+        has_quirk = Sql(f"({epoch} < 0 AND {epoch} % 1000000 <> 0)")
+        plain = round_time(site, cast(value, "TIME"), source, target)
+        return case([(has_quirk, quirk)], plain)
+
+    return bind([site.value], body)
 
 
 def _with_offset(time: Sql, offset: Sql) -> Sql:
@@ -206,7 +229,7 @@ def _time_tz_to_zoned(site: CastSite) -> Sql:
 CASTS: Final[CastTable] = {
     ("timestamp", "timestamp"): _timestamp_to_timestamp,
     ("timestamp", "timestamp with time zone"): _timestamp_to_zoned,
-    ("timestamp", "time"): _timestamp_to_time,
+    ("timestamp", "time"): _timestamp_to_plain_time,
     ("timestamp", "time with time zone"): _timestamp_to_time_tz,
     ("timestamp", "date"): _timestamp_to_date,
     ("timestamp with time zone", "timestamp"): _zoned_to_timestamp,

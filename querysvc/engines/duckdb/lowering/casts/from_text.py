@@ -229,7 +229,7 @@ def _to_timestamp_tz(site: CastSite) -> Sql:
 
 _TIME_PATTERN = (
     r"'^\s*([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{1,12}))?)?"
-    r"\s*(?:([+-][0-9]{1,2})(?::?([0-9]{2}))?)?\s*$'"
+    r"\s*(?:([+-][0-9]{2}):([0-5][0-9]))?\s*$'"
 )
 
 TIME_PARTS: Final = Macro(
@@ -260,9 +260,10 @@ def _parsed_time(site: CastSite, precision: int, *, is_zoned: bool) -> Sql:
         offset = Sql(f"CAST(CASE WHEN {hours} = '' THEN 0 ELSE {total} END AS SMALLINT)")
         error = fail(_INVALID, f"Value cannot be cast to {what}: ", part(value))
         result = struct([("t", time), ("o", offset)]) if is_zoned else time
-        return case(
-            [(Sql(f"({value} IS NULL)"), NULL), (Sql(f"({microseconds} IS NULL)"), error)], result
-        )
+        # Only a time with time zone may name an offset, of 14 hours at most.
+        wrong_offset = f"{offset} NOT BETWEEN -840 AND 840" if is_zoned else f"{hours} <> ''"
+        bad = Sql(f"({microseconds} IS NULL OR {wrong_offset})")
+        return case([(Sql(f"({value} IS NULL)"), NULL), (bad, error)], result)
 
     def body(value: Sql) -> Sql:
         return bind([value, site.call_macro(TIME_PARTS, value)], with_parts)
