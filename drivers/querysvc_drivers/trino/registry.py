@@ -87,12 +87,20 @@ class StatementRegistry:
             self._reaper = asyncio.create_task(self._reap())
 
     def require_room(self) -> None:
-        """Refuse a new statement when too many are open."""
-        if len(self._open) >= self._max:
+        """Refuse a new statement when too many run; forget the oldest ended ones instead.
+
+        An ended statement is only kept so that a client may fetch its last page again.
+        """
+        ended = [one for one in self._open.values() if one.is_over]
+        running = len(self._open) - len(ended)
+        if running >= self._max:
             raise QueryServiceError(
                 ErrorCode.TOO_MANY_REQUESTS,
-                f"{len(self._open)} statements are open on this node; try again later.",
+                f"{running} statements are open on this node; try again later.",
             )
+        for one in ended[: max(0, len(self._open) + 1 - self._max)]:
+            one.source.close()
+            del self._open[one.id]
 
     def get(self, statement_id: str) -> OpenStatement | None:
         """The open statement of that id."""
