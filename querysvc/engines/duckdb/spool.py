@@ -41,4 +41,13 @@ def conform(batches: Iterable[Any], schema: Any) -> Iterator[Any]:
 
 
 def _type(type_: TrinoType) -> Any:
-    return pa.string() if type_ in _TEXTS else arrow_type(type_)
+    """The storage form, but texts for what results hold as texts, however deep."""
+    if type_ in _TEXTS:
+        return pa.string()
+    if isinstance(type_, algebra.Array):
+        return pa.list_(_type(type_.element))
+    if isinstance(type_, algebra.Map):
+        return pa.map_(_type(type_.key), _type(type_.value))
+    if isinstance(type_, algebra.Row):
+        return pa.struct([(f"f{i}", _type(field.type)) for i, field in enumerate(type_.fields)])
+    return arrow_type(type_)

@@ -12,7 +12,7 @@ from tests.support.conformance import run
 from tests.support.local_engine import LocalEngine
 
 FOLDER = Path(__file__).parent
-FAMILIES = ("binary", "chars", "formats", "mathematics", "regexps", "strings", "urls")
+FAMILIES = ("addresses", "binary", "chars", "formats", "mathematics", "regexps", "strings", "urls")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

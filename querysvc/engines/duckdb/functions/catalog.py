@@ -14,6 +14,7 @@ from querysvc.engines.duckdb.functions.registry import (
 )
 
 FAMILIES: Final = (
+    "addresses",
     "aggregates",
     "approximations",
     "array_lambdas",

@@ -49,7 +49,7 @@ _LATE_SMALL: Final = "\u019b\u0264\u1c8a\ua7cd\ua7db" + "".join(map(chr, range(0
 
 
 def strict(values: tuple[Sql, ...] | list[Sql], body: Callable[..., Sql]) -> Sql:
-    """`body` of the values, each evaluated once; NULL where one is, before any check of the body."""
+    """`body` of the values, each evaluated once; NULL where one is, before the body's checks."""
 
     def guarded(*bound: Sql) -> Sql:
         unknown = " OR ".join(f"{value} IS NULL" for value in bound)

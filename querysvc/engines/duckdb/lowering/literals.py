@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from querysvc.engines.duckdb.lowering.casts import addresses
 from querysvc.engines.duckdb.lowering.fragments import (
     Sql,
     blob_literal,
@@ -24,6 +25,7 @@ from querysvc.types.algebra import (
     INTEGER,
     INTERVAL_DAY_TO_SECOND,
     INTERVAL_YEAR_TO_MONTH,
+    IPADDRESS,
     JSON,
     REAL,
     SMALLINT,
@@ -86,6 +88,13 @@ def _text(value: str, type_: TrinoType) -> Sql:
     return text_literal(value.rstrip(" ") if isinstance(type_, Char) else value)
 
 
+def _address(value: str, _type: TrinoType) -> Sql:
+    packed = addresses.packed(value)
+    if packed is None:  # with a scope
+        raise not_supported(f"literal IPADDRESS '{value}'")
+    return blob_literal(packed)
+
+
 _BY_TYPE: Final[Mapping[TrinoType, _Builder]] = {
     BOOLEAN: lambda value, _: Sql("true" if value else "false"),
     TINYINT: _integer,
@@ -97,6 +106,7 @@ _BY_TYPE: Final[Mapping[TrinoType, _Builder]] = {
     VARBINARY: lambda value, _: blob_literal(value),
     DATE: lambda value, _: Sql(f"(DATE '1970-01-01' + {integer_literal(value, 'INTEGER')})"),
     JSON: _text,
+    IPADDRESS: _address,
     UUID: lambda value, _: Sql(f"CAST({text_literal(value)} AS UUID)"),
     INTERVAL_DAY_TO_SECOND: _integer,
     INTERVAL_YEAR_TO_MONTH: _integer,

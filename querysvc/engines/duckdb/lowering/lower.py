@@ -46,7 +46,9 @@ def lower(query: Query, tables: Mapping[int, str], session: Session | None = Non
         needs=needs,
     )
     try:
-        sql = result_form(query.output, lower_query(context, query), ordered=bool(query.order_by))
+        sql = result_form(
+            context, query.output, lower_query(context, query), ordered=bool(query.order_by)
+        )
     except RecursionError as error:
         raise QueryServiceError(
             ErrorCode.STACK_OVERFLOW, "statement is too deeply nested to be lowered"

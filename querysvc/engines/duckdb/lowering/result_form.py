@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
+from querysvc.engines.duckdb.lowering.casts import addresses
+from querysvc.engines.duckdb.lowering.context import Context
 from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, case, field, identifier
 from querysvc.engines.duckdb.lowering.types import contains, contains_type
 from querysvc.tree import Field
-from querysvc.types.algebra import UUID, Array, Char, Map, Row, TrinoType
+from querysvc.types.algebra import IPADDRESS, UUID, Array, Char, Map, Row, TrinoType
 
 
-def result_form(output: tuple[Field, ...], query: Sql, *, ordered: bool) -> str:
+def result_form(context: Context, output: tuple[Field, ...], query: Sql, *, ordered: bool) -> str:
     """The query with its columns named "0", "1", … and converted where results need it."""
     # A subquery's order is kept: preserve_insertion_order (`lowering.settings`).
     del ordered
     listed = ", ".join(
-        f'{_result_value(identifier("q", f"c{i}"), item.type)} AS "{i}"'
+        f'{_result_value(context, identifier("q", f"c{i}"), item.type)} AS "{i}"'
         for i, item in enumerate(output)
     )
     return f'SELECT {listed} FROM ({query}) AS "q"'
 
 
-def _result_value(value: Sql, type_: TrinoType) -> Sql:
-    """chars padded to their length, uuids as text."""
-    if not contains(type_, Char) and not contains_type(type_, UUID):
+def _result_value(context: Context, value: Sql, type_: TrinoType) -> Sql:
+    """chars padded to their length, uuids and addresses as text."""
+    if not contains(type_, Char) and not contains_type(type_, UUID, IPADDRESS):
         return value
     if isinstance(type_, Char):
         return Sql(f"rpad({value}, {type_.length}, ' ')")
     if type_ == UUID:
         return Sql(f"CAST({value} AS VARCHAR)")
-    return _result_nested(value, type_)
+    if type_ == IPADDRESS:
+        return addresses.text_of(context, value)
+    return _result_nested(context, value, type_)
 
 
-def _result_nested(value: Sql, type_: TrinoType) -> Sql:
+def _result_nested(context: Context, value: Sql, type_: TrinoType) -> Sql:
     if isinstance(type_, Array):
-        element = _result_value(Sql('"e"'), type_.element)
+        element = _result_value(context, Sql('"e"'), type_.element)
         return Sql(f'list_transform({value}, lambda "e": {element})')
     if isinstance(type_, Map):
         entry = Sql('"e"')
-        key = _result_value(field(entry, "key"), type_.key)
-        item = _result_value(field(entry, "value"), type_.value)
+        key = _result_value(context, field(entry, "key"), type_.key)
+        item = _result_value(context, field(entry, "value"), type_.value)
         pair = f"{{'key': {key}, 'value': {item}}}"
         return Sql(f'map_from_entries(list_transform(map_entries({value}), lambda "e": {pair}))')
     assert isinstance(type_, Row)
     fields = ", ".join(
-        f"'f{i}': {_result_value(field(value, f'f{i}'), item.type)}"
+        f"'f{i}': {_result_value(context, field(value, f'f{i}'), item.type)}"
         for i, item in enumerate(type_.fields)
     )
     return case([(Sql(f"({value} IS NULL)"), NULL)], Sql(f"{{{fields}}}"))

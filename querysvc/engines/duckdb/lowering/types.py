@@ -16,6 +16,7 @@ from querysvc.types.algebra import (
     INTEGER,
     INTERVAL_DAY_TO_SECOND,
     INTERVAL_YEAR_TO_MONTH,
+    IPADDRESS,
     JONI_REGEXP,
     JSON,
     JSON_2016,
@@ -60,6 +61,7 @@ _SCALARS: Final[Mapping[TrinoType, str]] = {
     DATE: "DATE",
     JSON: "VARCHAR",
     UUID: "UUID",
+    IPADDRESS: "BLOB",
     UNKNOWN: "INTEGER",
     # Texts that Trino compiles before it runs: the functions that take them read the text.
     **dict.fromkeys(PATTERNS, "VARCHAR"),

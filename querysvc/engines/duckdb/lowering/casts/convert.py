@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from querysvc.engines.duckdb.lowering.casts import (
+    addresses,
     datetimes,
     from_text,
     json,
@@ -50,6 +51,7 @@ _BY_BASE: Final[Mapping[tuple[str, str], CastBuilder]] = {
     **to_text.CASTS,
     **from_text.CASTS,
     **datetimes.CASTS,
+    **addresses.CASTS,
     ("uuid", "varbinary"): lambda site: Sql(
         f"unhex(replace(CAST({site.value} AS VARCHAR), '-', ''))"
     ),
