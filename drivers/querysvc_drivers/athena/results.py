@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from querysvc.model import Principal, QueryExecution, ResultColumn, StatementType
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.model import Principal, QueryExecution, QueryState, ResultColumn, StatementType
 from querysvc.results.column_info import column_info
 from querysvc.results.files import is_write
 from querysvc.results.pages import encode_page_token
@@ -31,6 +32,12 @@ def results_document(
     queries: QueryService, execution: QueryExecution, principal: Principal, request: Document
 ) -> Document:
     """A page of a query's result; the first one of a SELECT begins with the columns' names."""
+    if execution.state in (QueryState.FAILED, QueryState.CANCELLED):
+        # GetQueryExecution tells why; an error of the query is no error of this request.
+        raise QueryServiceError(
+            ErrorCode.INVALID_REQUEST,
+            "Query did not finish successfully. Final query state: " + execution.state.value,
+        )
     token = request.get("NextToken")
     size = request.get("MaxResults", _PAGE_DEFAULT)
     has_header = token is None and has_header_row(execution)
