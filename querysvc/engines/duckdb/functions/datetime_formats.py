@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from querysvc.engines.duckdb.functions.clock_fields import Clock
-from querysvc.engines.duckdb.functions.datetime import local, started_at
+from querysvc.engines.duckdb.functions.datetime import local
 from querysvc.engines.duckdb.functions.iso8601 import parse_iso_date, parse_iso_timestamp
 from querysvc.engines.duckdb.functions.joda import (
+    Element,
     has_zone,
     joda_elements,
     mysql_elements,
@@ -23,10 +25,26 @@ from querysvc.engines.duckdb.functions.joda_parse import (
     local_milliseconds,
     parse_text,
 )
+from querysvc.engines.duckdb.functions.native_formats import (
+    parsed,
+    parsed_iso_date,
+    parsed_iso_timestamp,
+    printed,
+)
 from querysvc.engines.duckdb.functions.registry import ArrowFunction, CallSite, ScalarTable
-from querysvc.engines.duckdb.functions.vectorised import by_row, failure
+from querysvc.engines.duckdb.functions.vectorised import FunctionError, by_row, failure
 from querysvc.engines.duckdb.functions.zone_names import offset_seconds
-from querysvc.engines.duckdb.lowering.fragments import Sql, bind, case, field, template
+from querysvc.engines.duckdb.lowering import zones
+from querysvc.engines.duckdb.lowering.fragments import (
+    Sql,
+    bind,
+    case,
+    field,
+    integer_literal,
+    struct,
+    template,
+    text_literal,
+)
 from querysvc.errors import ErrorCode
 from querysvc.types.algebra import BIGINT, INTEGER, VARCHAR, TimestampTz
 
@@ -41,8 +59,13 @@ def _milliseconds(local_time: Sql) -> Sql:
     return template("(epoch_us({0}) - (epoch_us({0}) % 1000 + 1000) % 1000) // 1000", local_time)
 
 
+def started_at_year(site: CallSite) -> int:
+    """The year in which the statement started: short years are near it."""
+    return (site.context.session.started_at or datetime.now(UTC)).year
+
+
 def _year_of(site: CallSite) -> Sql:
-    return Sql(f"CAST(year({started_at(site)}) AS INTEGER)")
+    return integer_literal(started_at_year(site), "INTEGER")
 
 
 # Printing.
@@ -55,8 +78,27 @@ def mysql_text(milliseconds: int, pattern: str) -> str:
 
 
 def _date_format(site: CallSite) -> Sql:
-    clock = _milliseconds(local(site, 0))
-    return site.call_python(mysql_text, (clock, BIGINT), (site.arguments[1], VARCHAR))
+    pattern = (site.arguments[1], VARCHAR)
+
+    def body(clock: Sql) -> Sql:
+        general = site.call_python(mysql_text, (_milliseconds(clock), BIGINT), pattern)
+        elements = _constant_elements(site, mysql_elements)
+        return printed(elements, clock, general) if elements else general
+
+    return bind([local(site, 0)], body)
+
+
+def _constant_elements(
+    site: CallSite, read: Callable[..., tuple[Element, ...]], *arguments: Any
+) -> tuple[Element, ...]:
+    """The elements of a constant pattern; none when it is not one, or wrong, or tells a zone."""
+    if not site.is_constant(1) or site.constant(1) is None:
+        return ()
+    try:
+        elements = read(site.constant(1), *arguments)
+    except FunctionError:
+        return ()
+    return () if has_zone(elements) else elements
 
 
 @by_row
@@ -82,16 +124,22 @@ def joda_text_in_zone(milliseconds: int, zone: str, pattern: str, year: int) -> 
 
 def _format_datetime(site: CallSite) -> Sql:
     pattern, year = (site.arguments[1], VARCHAR), (_year_of(site), INTEGER)
-    value = site.arguments[0]
-    if not isinstance(site.types[0], TimestampTz):
-        return site.call_python(joda_text, (_milliseconds(value), BIGINT), pattern, year)
+    elements = _constant_elements(site, joda_elements, started_at_year(site))
 
-    def body(bound: Sql) -> Sql:
+    def of_clock(bound: Sql) -> Sql:
+        general = site.call_python(joda_text, (_milliseconds(bound), BIGINT), pattern, year)
+        return printed(elements, bound, general) if elements else general
+
+    def of_zoned(bound: Sql) -> Sql:
         instant = (_milliseconds(field(bound, "t")), BIGINT)
         zone = (field(bound, "z"), VARCHAR)
-        return site.call_python(joda_text_in_zone, instant, zone, pattern, year)
+        general = site.call_python(joda_text_in_zone, instant, zone, pattern, year)
+        if not elements:
+            return general
+        return printed(elements, zones.local_time(site.context, bound), general)
 
-    return bind([value], body)
+    is_zoned = isinstance(site.types[0], TimestampTz)
+    return bind([site.arguments[0]], of_zoned if is_zoned else of_clock)
 
 
 # Parsing.
@@ -122,13 +170,16 @@ def mysql_clock(text: str, pattern: str) -> int:
 
 
 def _date_parse(site: CallSite) -> Sql:
-    microseconds = site.call_python(
-        mysql_clock,
-        (site.arguments[0], VARCHAR),
-        (site.arguments[1], VARCHAR),
-        result=BIGINT,
-    )
-    return Sql(f"make_timestamp({microseconds})")
+    pattern = (site.arguments[1], VARCHAR)
+    elements = _constant_elements(site, mysql_elements)
+
+    def body(text: Sql) -> Sql:
+        microseconds = site.call_python(mysql_clock, (text, VARCHAR), pattern, result=BIGINT)
+        general = Sql(f"make_timestamp({microseconds})")
+        native = parsed(elements, text) if elements else None
+        return Sql(f"coalesce({native}, {general})") if native else general
+
+    return bind([site.arguments[0]], body)
 
 
 def _zoned(bucket: Bucket, text: str, session_zone: str) -> str:
@@ -178,28 +229,50 @@ def _of_marked(marked: Sql) -> Sql:
 
 
 def _session_zone(site: CallSite) -> tuple[Sql, Any]:
-    from querysvc.engines.duckdb.lowering.fragments import text_literal
-
     return text_literal(site.context.session.time_zone), VARCHAR
 
 
+def _native_first(site: CallSite, native: Sql | None, general: Sql) -> Sql:
+    """A TIMESTAMP in UTC found natively as the value in the session's zone, else the general."""
+    if native is None or site.context.session.time_zone != "UTC":
+        return general
+
+    def body(found: Sql) -> Sql:
+        zoned = struct([("t", found), ("z", text_literal("UTC"))])
+        return case([(Sql(f"({found} IS NOT NULL)"), zoned)], general)
+
+    return bind([native], body)
+
+
 def _parse_datetime(site: CallSite) -> Sql:
-    text, pattern = ((value, VARCHAR) for value in site.arguments)
-    year = (_year_of(site), INTEGER)
-    marked = site.call_python(
-        joda_instant, text, pattern, year, _session_zone(site), result=VARCHAR
-    )
-    return _of_marked(marked)
+    pattern, year = (site.arguments[1], VARCHAR), (_year_of(site), INTEGER)
+    elements = _constant_elements(site, joda_elements, started_at_year(site))
+
+    def body(text: Sql) -> Sql:
+        marked = site.call_python(
+            joda_instant, (text, VARCHAR), pattern, year, _session_zone(site), result=VARCHAR
+        )
+        native = parsed(elements, text) if elements else None
+        return _native_first(site, native, _of_marked(marked))
+
+    return bind([site.arguments[0]], body)
 
 
 def _from_iso8601_timestamp(site: CallSite) -> Sql:
-    text = (site.arguments[0], VARCHAR)
-    return _of_marked(site.call_python(iso_instant, text, _session_zone(site), result=VARCHAR))
+    def body(text: Sql) -> Sql:
+        arguments = ((text, VARCHAR), _session_zone(site))
+        marked = site.call_python(iso_instant, *arguments, result=VARCHAR)
+        return _native_first(site, parsed_iso_timestamp(text), _of_marked(marked))
+
+    return bind([site.arguments[0]], body)
 
 
 def _from_iso8601_date(site: CallSite) -> Sql:
-    days = site.call_python(iso_day, (site.arguments[0], VARCHAR), result=INTEGER)
-    return Sql(f"(DATE '1970-01-01' + {days})")
+    def body(text: Sql) -> Sql:
+        days = site.call_python(iso_day, (text, VARCHAR), result=INTEGER)
+        return Sql(f"coalesce({parsed_iso_date(text)}, (DATE '1970-01-01' + {days}))")
+
+    return bind([site.arguments[0]], body)
 
 
 # Durations.
