@@ -27,6 +27,7 @@ FAMILIES: Final = (
     "datetime_units",
     "datetime_zones",
     "distributions",
+    "geospatial",
     "json_functions",
     "maps",
     "math",

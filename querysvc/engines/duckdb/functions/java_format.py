@@ -128,19 +128,13 @@ def _parse(pattern: str) -> tuple[str | Specifier, ...]:
         match = _SPECIFIER.match(pattern, start)
         if match is None:
             raise FormatError("UnknownFormatConversion: Conversion = '%'")
-        pieces += [pattern[at:start], _specifier(*match.groups())]
+        pieces += [pattern[at:start], _specifier(match)]
         at = match.end()
     return (*pieces, pattern[at:])
 
 
-def _specifier(
-    index: str | None,
-    flags: str,
-    width: str | None,
-    precision: str | None,
-    time: str | None,
-    letter: str,
-) -> Specifier:
+def _specifier(match: re.Match[str]) -> Specifier:
+    index, flags, width, precision, time, letter = match.groups()
     if len(set(flags)) < len(flags):
         raise FormatError("DuplicateFormatFlags")
     specifier = Specifier(

@@ -149,29 +149,35 @@ def parse_character(text: str, at: int) -> tuple[str, int]:
     character = text[at]
     if character in _CONTROLS:
         return _CONTROLS[character], at + 1
-    match = _HEX.match(text, at)
-    if match is not None:
-        code = int(match[1] or match[2] or match[3], 16)
-        if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            raise bad("invalid code point value")
-        if match[2] and code > 0x7F:  # a byte of the encoding
-            raise unknown(f"\\x{match[2]} in a regular expression")
-        return chr(code), match.end()
-    octal = _OCTAL.match(text, at)
-    if octal is not None:
-        code = int(octal[0], 8)
-        if code > 0x7F:
-            raise unknown(f"\\{octal[0]} in a regular expression")
-        return chr(code), octal.end()
+    numbered = _numbered(text, at)
+    if numbered is not None:
+        return numbered
     if character == "c":
         if at + 1 >= len(text):
             raise bad("end pattern at control")
         return chr(ord(text[at + 1]) & 0x1F), at + 2
-    if character in "xuCM" or character.isdigit():
-        if character in "89":
-            return character, at + 1
+    if character in "xuCM":
         raise unknown(f"\\{character} in a regular expression")
     return character, at + 1
+
+
+def _numbered(text: str, at: int) -> tuple[str, int] | None:
+    """A character by its hexadecimal or octal number."""
+    match = _HEX.match(text, at)
+    octal = _OCTAL.match(text, at) if match is None else None
+    if match is not None:
+        code = int(match[1] or match[2] or match[3], 16)
+        if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+            raise bad("invalid code point value")
+    elif octal is not None:
+        code = int(octal[0], 8)
+    else:
+        return None
+    if code > 0x7F and (octal is not None or (match is not None and match[2])):
+        raise unknown("a byte by its number in a regular expression")  # of the encoding
+    found = match or octal
+    assert found is not None
+    return chr(code), found.end()
 
 
 def parse_class(text: str, at: int) -> tuple[str, int]:
