@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -35,12 +38,15 @@ from querysvc_drivers.trino.authentication import with_api_keys
 
 _log = structlog.get_logger(__name__)
 _STOP_SECONDS = 5
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; raises CONFIGURATION_INVALID before anything is started."""
     check_exposure(settings)
     configure_logging(log_format=settings.log_format, level=settings.log_level)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _stop)
     application = Application(settings)
     try:
         listener = _listen(settings)
@@ -138,6 +144,17 @@ def containment_layers(settings: Settings, scratch: Path) -> tuple[Layer, ...]:
     finally:
         engine.close()
         fetcher.close()
+
+
+def _stop(_: int, __: FrameType | None) -> None:
+    """Leave `serve` through its `finally`, with exit code 0; a second signal ends at once.
+
+    uvicorn raises the signal again when it has stopped: the default action would end the process
+    before the application could give its running queries back.
+    """
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    sys.exit(0)
 
 
 def _is_loopback(host: str) -> bool:
