@@ -20,8 +20,8 @@ from querysvc.engines.duckdb.functions.json_text import (
     whole_value,
 )
 from querysvc.engines.duckdb.functions.registry import ArrowFunction, CallSite, ScalarTable
-from querysvc.engines.duckdb.functions.vectorised import by_row, failure
-from querysvc.engines.duckdb.lowering.fragments import Sql
+from querysvc.engines.duckdb.functions.vectorised import FunctionError, by_row, failure
+from querysvc.engines.duckdb.lowering.fragments import Sql, bind, text_literal
 from querysvc.errors import ErrorCode
 from querysvc.types.algebra import Varchar
 
@@ -208,6 +208,42 @@ def _is_same(value: Any, wanted: Any) -> bool:
     return not value.is_whole and math.isfinite(float(value)) and float(value) == wanted
 
 
+_PLAIN_STEP: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LENIENT: Final = r",[ \t\n\r]*[\]}]|[:\[,][ \t\n\r]*-?[nNiI][aAnN]"
+"""What DuckDB takes for JSON and Jackson does not: a comma at the end, NaN, Infinity."""
+
+
+def _extract_scalar(site: CallSite) -> Sql:
+    """Strings, booleans and whole numbers natively; DuckDB would change other numbers' text."""
+    arguments = tuple(zip(site.arguments, site.types, strict=True))
+    path = site.constant(1) if site.is_constant(1) else None
+    steps = path_steps(path) if isinstance(path, str) and _is_path(path) else ()
+    if not steps or not all(_PLAIN_STEP.fullmatch(step) for step in steps):
+        return site.call_python(extract_scalar, *arguments)
+    native = text_literal("$" + "".join(f'."{step}"' for step in steps))
+
+    def body(text: Sql) -> Sql:
+        general = site.call_python(extract_scalar, (text, site.types[0]), arguments[1])
+        is_strict = f"json_valid({text}) AND NOT regexp_matches({text}, {text_literal(_LENIENT)})"
+        kind = f"(CASE WHEN {is_strict} THEN coalesce(json_type({text}, {native}), 'NULL') END)"
+        found = f"json_extract_string({text}, {native})"
+        return Sql(
+            f"(CASE {kind} WHEN 'VARCHAR' THEN {found} WHEN 'UBIGINT' THEN {found}"
+            f" WHEN 'BOOLEAN' THEN {found} WHEN 'NULL' THEN NULL WHEN 'OBJECT' THEN NULL"
+            f" WHEN 'ARRAY' THEN NULL ELSE {general} END)"
+        )
+
+    return bind([site.arguments[0]], body)
+
+
+def _is_path(text: str) -> bool:
+    try:
+        path_steps(text)
+    except FunctionError:
+        return False
+    return True
+
+
 def _is_scalar(site: CallSite) -> Sql:
     if isinstance(site.types[0], Varchar):
         return site.call_python(is_scalar, (site.arguments[0], site.types[0]))
@@ -220,7 +256,7 @@ SCALARS: Final[ScalarTable] = {
     "json_array_get": ArrowFunction(array_get),
     "json_array_length": ArrowFunction(array_length),
     "json_extract": ArrowFunction(extract),
-    "json_extract_scalar": ArrowFunction(extract_scalar),
+    "json_extract_scalar": _extract_scalar,
     "json_format": "{0}",
     "json_parse": ArrowFunction(parse),
     "json_size": ArrowFunction(size),
