@@ -153,7 +153,7 @@ ROUND_FLOATING: Final = Macro(
     # Trino rounds the scaled binary number, and leaves alone what has no fraction to round.
     "round_floating",
     ("x", "f"),
-    "CASE WHEN isfinite(x) AND abs(x * f) < 4503599627370496"
+    "CASE WHEN f IS NULL THEN NULL WHEN isfinite(x) AND abs(x * f) < 4503599627370496"
     " THEN sign(x) * (round(abs(x) * f) / f) ELSE x END",
 )
 
@@ -184,7 +184,11 @@ def _truncate(site: CallSite) -> Sql:
 
 def _sign(site: CallSite) -> Sql:
     if site.type.is_floating:
-        text = "CASE WHEN isnan({0}) THEN {0} ELSE CAST(sign({0}) AS " + site.result_type + ") END"
+        text = (
+            "CASE WHEN isnan({0}) OR {0} = 0 THEN {0} ELSE CAST(sign({0}) AS "
+            + site.result_type
+            + ") END"
+        )
         return template(text, *site.arguments)
     return cast(template("sign({0})", *site.arguments), site.result_type)
 
@@ -287,9 +291,10 @@ def _shift(direction: str) -> Any:
             shifted = cast(signed, site.result_type)
             return case(
                 [
+                    (Sql(f"({value} IS NULL OR {given} IS NULL)"), NULL),
                     (Sql(f"({count} >= {width})"), cast(Sql("0"), site.result_type)),
-                    (Sql(f"({value} IS NOT NULL AND {count} IS NOT NULL)"), shifted),
-                ]
+                ],
+                shifted,
             )
 
         return bind(site.arguments, body)
@@ -423,7 +428,7 @@ SCALARS: Final[ScalarTable] = {
     "bitwise_or": "({0} | {1})",
     "bitwise_right_shift": _shift("right"),
     "bitwise_right_shift_arithmetic": (
-        "CASE WHEN {1} > 63 THEN CASE WHEN {0} < 0 THEN -1 ELSE 0 END"
+        "CASE WHEN {0} IS NULL THEN NULL WHEN {1} > 63 THEN CASE WHEN {0} < 0 THEN -1 ELSE 0 END"
         " ELSE {0} >> CAST({1} & 63 AS BIGINT) END"
     ),
     "bitwise_xor": "xor({0}, {1})",
@@ -453,7 +458,8 @@ SCALARS: Final[ScalarTable] = {
     "nan": "CAST('nan' AS DOUBLE)",
     "pi": "pi()",
     "power": (
-        "CASE WHEN isnan({1}) OR (isinf({1}) AND abs({0}) = 1) THEN CAST('nan' AS DOUBLE)"
+        "CASE WHEN {0} IS NULL THEN NULL"
+        " WHEN isnan({1}) OR (isinf({1}) AND abs({0}) = 1) THEN CAST('nan' AS DOUBLE)"
         " ELSE power({0}, {1}) END"
     ),
     "radians": "radians({0})",

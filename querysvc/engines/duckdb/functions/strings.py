@@ -58,6 +58,12 @@ def strict(values: tuple[Sql, ...] | list[Sql], body: Callable[..., Sql]) -> Sql
     return bind(values, guarded)
 
 
+def joined(parts: Sql, separator: Sql) -> Sql:
+    """The texts of a list without NULLs, with the separator between them, which may vary."""
+    pieces = f"list_transform({parts}, lambda p: {separator} || p)"
+    return Sql(f"substring(array_to_string({pieces}, ''), length({separator}) + 1)")
+
+
 def is_ascii(value: Sql) -> Sql:
     """Whether a text has one byte a character."""
     return Sql(f"(strlen({value}) = length({value}))")
@@ -171,7 +177,9 @@ def _replace(site: CallSite) -> Sql:
     """Replacing the empty text puts the new one around every character."""
 
     def body(text: Sql, old: Sql, new: Sql) -> Sql:
-        around = f"{new} || array_to_string(string_split({text}, ''), {new}) || {new}"
+        # DuckDB joins only by constants.
+        pieces = f"list_transform(string_split({text}, ''), lambda p: p || {new})"
+        around = f"{new} || array_to_string({pieces}, '')"
         edges = case([(Sql(f"({text} = '')"), new)], Sql(f"({around})"))
         return case([(Sql(f"({old} = '')"), edges)], Sql(f"replace({text}, {old}, {new})"))
 
@@ -192,7 +200,7 @@ def _split(site: CallSite) -> Sql:
         (count,) = limit
         checks.append((Sql(f"({count} <= 0)"), fail(_INVALID, "Limit must be positive")))
         checks.append((Sql(f"({count} > {_INTEGER_MAX})"), fail(_INVALID, "Limit is too large")))
-        rest = f"array_to_string({parts}[{count}:], {delimiter})"
+        rest = joined(Sql(f"{parts}[{count}:]"), delimiter)
         return case(
             [*checks, (Sql(f"(len({parts}) <= {count})"), parts)],
             Sql(f"list_append({parts}[1:{count} - 1], {rest})"),
@@ -237,10 +245,12 @@ def _concat_ws(site: CallSite) -> Sql:
         raise QueryServiceError(_INVALID, "There must be two or more arguments")
     if not isinstance(site.types[1], Array):
         return Sql(f"concat_ws({', '.join(site.arguments)})")
-    parts = cast(site.arguments[1], "VARCHAR[]")
-    text = "coalesce(array_to_string({1}, {0}), '')"
-    known = "{0} IS NOT NULL AND {1} IS NOT NULL"
-    return template(f"CASE WHEN {known} THEN {text} END", site.arguments[0], parts)
+
+    def body(separator: Sql, parts: Sql) -> Sql:
+        present = Sql(f"list_filter({cast(parts, 'VARCHAR[]')}, lambda p: p IS NOT NULL)")
+        return Sql(f"coalesce({joined(present, separator)}, '')")
+
+    return strict(site.arguments, body)
 
 
 def concat(site: CallSite) -> Sql:
