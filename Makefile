@@ -6,7 +6,8 @@ TOOLS  := .tools/bin
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo serve check format test tools benchmarks conformance clean
+.PHONY: help install dev demo serve check lint format test tools benchmarks conformance \
+        conformance-data clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -36,12 +37,14 @@ demo: install  ## Real data in an embedded S3, five queries, then a running serv
 serve: install  ## Run the service with the settings of querysvc.toml or QUERYSVC_… variables
 	$(BIN)/querysvc serve
 
-check: dev  ## Format, lint, types, import rules, unit tests: under a minute
+check: lint  ## Format, lint, types, import rules, unit tests: under a minute
+	$(BIN)/pytest -q -n 2 -m 'not slow' tests/unit tests/architecture
+
+lint: dev  ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 -m 'not slow' tests/unit tests/architecture
 
 format: dev  ## Format and mend what can be mended
 	$(BIN)/ruff format .
@@ -50,15 +53,19 @@ format: dev  ## Format and mend what can be mended
 tools: dev  ## Install what the tests need beside Python: versitygw, PostgreSQL
 	@sh tests/install-tools.sh
 
-test: check tools  ## All that CI runs
-	$(BIN)/pytest -q -n 2 tests
+test: lint tools  ## All that CI runs
+	$(BIN)/pytest -q -n 2 --dist loadgroup --durations 15 tests
 
 benchmarks: tools  ## Every benchmark; results go to benchmarks/results/
 	$(BIN)/uv pip install --quiet --python $(VENV) --group benchmarks
 	@for script in $(filter-out benchmarks/support.py benchmarks/peers.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-conformance: dev  ## Pass rate of a file in the oracle's form: make conformance FILE=cases.jsonl
-	$(BIN)/python -m tests.support.conformance $(FILE)
+conformance: tools  ## Pass rates of a file in the oracle's form, over REST: FILE=cases.jsonl
+	$(BIN)/python -m tests.support.conformance --service $(or $(FILE),tests/conformance/data/visible.jsonl)
+
+conformance-data: dev  ## Register TPC-H tiny in a running service: SERVER=… S3=…
+	$(BIN)/python -m tests.support.conformance_data --server $(or $(SERVER),http://127.0.0.1:8080) \
+	  $(if $(S3),--s3-endpoint $(S3))
 
 clean:  ## Remove what was built; keeps nothing of .venv, .tools and .demo
 	rm -rf $(VENV) .tools .demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,7 +1,9 @@
-"""Run a file of recorded answers on the local engine and print the pass rate by category.
+"""Run a file of recorded answers and print the pass rate by category.
 
     python -m tests.support.conformance tests/conformance/data/visible.jsonl
-        [--only CATEGORY-PREFIX] [--failures FILE] [--verbose]
+        [--service] [--only CATEGORY-PREFIX] [--failures FILE] [--verbose]
+
+In this process, without service and workers; or with --service over REST on a service of its own.
 
 Levels: values; values and base types; values, exact types and names; errors by name.
 """
@@ -14,10 +16,11 @@ import time
 import traceback
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.support.answers import difference, levels
 from tests.support.local_engine import LocalEngine
+from tests.support.service_engine import ServiceEngine
 
 SLOW_SECONDS = 3.0
 LEVELS = ("values", "base", "exact", "errors")
@@ -30,10 +33,12 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--failures", type=Path, default=Path("/tmp/querysvc-failures.txt"))
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--service", action="store_true", help="ask a real service over REST")
     options = parser.parse_args()
     cases = [json.loads(line) for line in options.file.read_text().splitlines() if line.strip()]
     cases = [case for case in cases if case.get("category", "").startswith(options.only)]
-    passed, total, failures, wrong = run(cases)
+    engine: Engine = ServiceEngine() if options.service else LocalEngine()
+    passed, total, failures, wrong = run(cases, engine)
     _print_table(passed, total)
     print(f"wrong answers without an error: {wrong} of {len(cases)}")
     options.failures.write_text("\n".join(failures) + "\n")
@@ -42,9 +47,19 @@ def main() -> None:
     print(f"{len(failures)} failures listed in {options.failures}")
 
 
-def run(cases: list[dict[str, Any]]) -> tuple[Counter[Any], Counter[Any], list[str], int]:
+class Engine(Protocol):
+    """What answers statements in the recorded answers' form."""
+
+    def ask(self, sql: str) -> dict[str, Any]: ...
+
+    def close(self) -> None: ...
+
+
+def run(
+    cases: list[dict[str, Any]], engine: Engine | None = None
+) -> tuple[Counter[Any], Counter[Any], list[str], int]:
     """Ask every case; counts by (category, level), the failures' lines, and wrong answers."""
-    engine = LocalEngine()
+    engine = engine or LocalEngine()
     passed: Counter[Any] = Counter()
     total: Counter[Any] = Counter()
     failures: list[str] = []
@@ -70,7 +85,7 @@ def run(cases: list[dict[str, Any]]) -> tuple[Counter[Any], Counter[Any], list[s
     return passed, total, failures, wrong
 
 
-def ask(engine: LocalEngine, sql: str) -> dict[str, Any]:
+def ask(engine: Engine, sql: str) -> dict[str, Any]:
     """The answer; a crash of ours counts as an error that Trino does not have."""
     try:
         return engine.ask(sql)
