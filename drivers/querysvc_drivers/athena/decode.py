@@ -24,7 +24,8 @@ def submission(request: Document) -> QuerySubmission:
         sql=request["QueryString"],
         session=Session(
             catalog=context.get("Catalog", DEFAULT_CATALOG).lower(),
-            database=context.get("Database", "default").lower(),
+            # awswrangler quotes the name as DDL would.
+            database=context.get("Database", "default").strip("`").lower(),
             source="athena",
         ),
         work_group=request.get("WorkGroup", PRIMARY),

@@ -97,7 +97,7 @@ class AwsWire:
         except QueryServiceError as error:
             return _failure(_modelled(translate(error, service.style), service, operation))
         except CatalogError as error:
-            told = translate_catalog(error, service.style)
+            told = translate_catalog(error, service.style, request_id)
             return _failure(_modelled(told, service, operation))
         except Exception:
             # The edge: whatever failed is ours to tell the log, not the client.

@@ -118,18 +118,22 @@ def translate(error: QueryServiceError, style: ErrorStyle) -> AwsError:
     return AwsError(code, message, status=_status(code), details=details)
 
 
-def translate_catalog(error: CatalogError, style: ErrorStyle) -> AwsError:
+def translate_catalog(error: CatalogError, style: ErrorStyle, request_id: str) -> AwsError:
     """The catalog's error; Glue's names are the catalog's own, Athena wraps them."""
     code = error.glue_name
     if style.service == "athena":
-        code = "InvalidRequestException" if code in _ATHENA_INVALID else "MetadataException"
-        if code == "MetadataException":
-            message = (
-                f"{error.message} (Service: AWSGlue; Status Code: 400;"
-                f" Error Code: {error.glue_name})"
-            )
-            return AwsError(code, message)
+        if code not in _ATHENA_INVALID:
+            return AwsError("MetadataException", _wrapped(error, request_id))
+        code = style.invalid
     return AwsError(code, error.message, status=_status(code), details=style.details.get(code, {}))
+
+
+def _wrapped(error: CatalogError, request_id: str) -> str:
+    """Athena's words around an error of its catalog; PyAthena reads the inner code from them."""
+    return (
+        f"{error.message} (Service: AmazonDataCatalog; Status Code: 400;"
+        f" Error Code: {error.glue_name}; Request ID: {request_id}; Proxy: null)"
+    )
 
 
 _ATHENA_INVALID: Final = frozenset({"InvalidInputException", "AlreadyExistsException"})

@@ -1,0 +1,129 @@
+"""PyAthena, unmodified: its cursors and its SQLAlchemy dialect."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from tests.clients.aws.conftest import BUCKET, OUTPUT, REGION, Aws
+
+pyathena = pytest.importorskip("pyathena")
+
+
+@pytest.fixture
+def connection(aws: Aws, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    # PyAthena reads result objects itself: S3 has its own endpoint and keys.
+    with pyathena.connect(
+        endpoint_url=aws.service.url,
+        region_name=REGION,
+        aws_access_key_id=aws.access_key,
+        aws_secret_access_key=aws.secret_key,
+        s3_staging_dir=OUTPUT,
+        schema_name="shop",
+        poll_interval=0.1,
+    ) as connection:
+        yield connection
+
+
+def test_a_cursor_reads_rows_of_pythons_types(connection: Any, shop: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SELECT id, name, born FROM people ORDER BY id")
+    assert cursor.fetchall() == [
+        (1, "Ada", datetime.date(1815, 12, 10)),
+        (2, "", datetime.date(1906, 12, 9)),
+        (3, None, None),
+    ]
+    assert [column[:2] for column in cursor.description] == [
+        ("id", "integer"),
+        ("name", "varchar"),
+        ("born", "date"),
+    ]
+    assert cursor.state == "SUCCEEDED"
+    assert cursor.state_change_reason is None
+    assert cursor.data_scanned_in_bytes
+    assert cursor.engine_execution_time_in_millis
+    assert cursor.query_queue_time_in_millis
+    assert cursor.total_execution_time_in_millis
+    assert cursor.output_location == f"{OUTPUT}{cursor.query_id}.csv"
+    assert cursor.data_manifest_location is None
+    assert cursor.catalog
+
+
+def test_a_cursor_pages_through_many_rows(connection: Any, shop: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SELECT n FROM numbers")
+    assert [row[0] for row in cursor] == list(range(2500))
+
+
+def test_a_cursor_passes_parameters(connection: Any, shop: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SELECT name FROM people WHERE id = %(id)d", {"id": 1})
+    assert cursor.fetchall() == [("Ada",)]
+    cursor.execute("SELECT name FROM people WHERE name = ?", ["'Ada'"], paramstyle="qmark")
+    assert cursor.fetchall() == [("Ada",)]
+
+
+def test_a_cursor_runs_ddl_and_raises_failures(connection: Any, shop: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute(
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS made (n int) ROW FORMAT DELIMITED"
+        f" FIELDS TERMINATED BY ',' LOCATION 's3://{BUCKET}/numbers/'"
+    )
+    assert cursor.fetchall() == []
+    cursor.execute("SELECT max(n) FROM made")
+    assert cursor.fetchone() == (2499,)
+    cursor.execute("DROP TABLE made")
+    with pytest.raises(pyathena.error.OperationalError, match="TABLE_NOT_FOUND"):
+        cursor.execute("SELECT * FROM made")
+    with pytest.raises(pyathena.error.DatabaseError, match="mismatched input"):
+        cursor.execute("SELEC 1")
+    with pytest.raises(pyathena.error.OperationalError, match="NOT_SUPPORTED"):
+        cursor.execute("CREATE TABLE copied AS SELECT 1 AS one")
+
+
+def test_a_dictionary_cursor_reads_by_name(connection: Any, shop: str) -> None:
+    from pyathena.cursor import DictCursor
+
+    cursor = connection.cursor(DictCursor)
+    cursor.execute("SELECT id, name FROM people WHERE id = 1")
+    assert cursor.fetchone() == {"id": 1, "name": "Ada"}
+
+
+def test_an_asynchronous_cursor_answers(connection: Any, shop: str) -> None:
+    from pyathena.async_cursor import AsyncCursor
+
+    cursor = connection.cursor(AsyncCursor)
+    _, future = cursor.execute("SELECT count(*) FROM numbers")
+    assert future.result().fetchall() == [(2500,)]
+
+
+def test_sqlalchemy_reflects_and_queries(aws: Aws, shop: str) -> None:
+    import sqlalchemy as sa
+
+    url = (
+        f"awsathena+rest://{aws.access_key}:{quote_plus(aws.secret_key)}@athena.{REGION}"
+        f".amazonaws.com:443/shop?s3_staging_dir={quote_plus(OUTPUT)}"
+        f"&endpoint_url={quote_plus(aws.service.url)}&poll_interval=0.1"
+    )
+    engine = sa.create_engine(url)
+    inspector = sa.inspect(engine)
+    assert {"default", "shop"} <= set(inspector.get_schema_names())
+    assert inspector.get_table_names("shop") == ["numbers", "people"]
+    assert inspector.get_view_names("shop") == []
+    columns = inspector.get_columns("people", "shop")
+    assert [(c["name"], str(c["type"])) for c in columns] == [
+        ("id", "INTEGER"),
+        ("name", "VARCHAR"),
+        ("born", "DATE"),
+    ]
+    assert columns[0]["comment"] == "key"
+    with pytest.raises(sa.exc.NoSuchTableError):
+        sa.Table("none", sa.MetaData(), autoload_with=engine)
+    people = sa.Table("people", sa.MetaData(schema="shop"), autoload_with=engine)
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(people.c.name).where(people.c.id == 1)).scalar()
+    assert found == "Ada"
+    engine.dispose()
