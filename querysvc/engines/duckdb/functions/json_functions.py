@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from functools import lru_cache
@@ -122,12 +123,27 @@ def size(text: str, path: str) -> int | None:
     return len(value) if isinstance(value, list) else 0
 
 
+_SLOW: Final = re.compile(r"[0-9][.eE]|\\|-0|[0-9]{1000}|[\U00010000-\U0010ffff]")
+
+
+def _no_constant(name: str) -> None:
+    raise MalformedError(name)
+
+
 @by_row
 def parse(text: str) -> str:
     """json_parse: the canonical text."""
     try:
+        if not _SLOW.search(text):
+            # Nothing that Python and Jackson write differently: C reads and writes it.
+            return json.dumps(
+                json.loads(text, parse_constant=_no_constant),
+                ensure_ascii=False,
+                separators=(",", ":"),
+                sort_keys=True,
+            )
         return sorted_text(whole_value(text))
-    except MalformedError:
+    except (ValueError, RecursionError):
         raise failure(_ARGUMENT, f"Cannot convert value to JSON: '{text}'") from None
 
 
@@ -212,26 +228,70 @@ _PLAIN_STEP: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LENIENT: Final = r",[ \t\n\r]*[\]}]|[:\[,][ \t\n\r]*-?[nNiI][aAnN]"
 """What DuckDB takes for JSON and Jackson does not: a comma at the end, NaN, Infinity."""
 
+_REWRITTEN: Final = r"[0-9][.eE]|\\|-0|[0-9]{18}|[\x{10000}-\x{10FFFF}]"
+"""Numbers and characters whose text Jackson changes, or DuckDB; some others too."""
+
 
 def _extract_scalar(site: CallSite) -> Sql:
     """Strings, booleans and whole numbers natively; DuckDB would change other numbers' text."""
     arguments = tuple(zip(site.arguments, site.types, strict=True))
-    path = site.constant(1) if site.is_constant(1) else None
-    steps = path_steps(path) if isinstance(path, str) and _is_path(path) else ()
-    if not steps or not all(_PLAIN_STEP.fullmatch(step) for step in steps):
+    native = _plain_path(site)
+    if native is None:
         return site.call_python(extract_scalar, *arguments)
-    native = text_literal("$" + "".join(f'."{step}"' for step in steps))
 
     def body(text: Sql) -> Sql:
         general = site.call_python(extract_scalar, (text, site.types[0]), arguments[1])
-        is_strict = f"json_valid({text}) AND NOT regexp_matches({text}, {text_literal(_LENIENT)})"
-        kind = f"(CASE WHEN {is_strict} THEN coalesce(json_type({text}, {native}), 'NULL') END)"
         found = f"json_extract_string({text}, {native})"
         return Sql(
-            f"(CASE {kind} WHEN 'VARCHAR' THEN {found} WHEN 'UBIGINT' THEN {found}"
-            f" WHEN 'BOOLEAN' THEN {found} WHEN 'NULL' THEN NULL WHEN 'OBJECT' THEN NULL"
-            f" WHEN 'ARRAY' THEN NULL ELSE {general} END)"
+            f"(CASE {_native_kind(text, native)} WHEN 'VARCHAR' THEN {found}"
+            f" WHEN 'UBIGINT' THEN {found} WHEN 'BOOLEAN' THEN {found} WHEN 'NULL' THEN NULL"
+            f" WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL ELSE {general} END)"
         )
+
+    return bind([site.arguments[0]], body)
+
+
+def _native_kind(text: Sql, path: Sql) -> str:
+    """DuckDB's name of the kind of the value at the path; NULL when the text is not strict JSON."""
+    is_strict = f"json_valid({text}) AND NOT regexp_matches({text}, {text_literal(_LENIENT)})"
+    return f"(CASE WHEN {is_strict} THEN coalesce(json_type({text}, {path}), 'MISSING') END)"
+
+
+def _plain_path(site: CallSite) -> Sql | None:
+    """A constant path of plain names, for DuckDB."""
+    path = site.constant(1) if site.is_constant(1) else None
+    steps = path_steps(path) if isinstance(path, str) and _is_path(path) else ()
+    if not steps or not all(_PLAIN_STEP.fullmatch(step) for step in steps):
+        return None
+    return text_literal("$" + "".join(f'."{step}"' for step in steps))
+
+
+def _extract(site: CallSite) -> Sql:
+    """Natively unless the value holds numbers or characters that Jackson writes otherwise."""
+    native = _plain_path(site)
+    if native is None:
+        return site.call_python(extract, *zip(site.arguments, site.types, strict=True))
+
+    def body(text: Sql) -> Sql:
+        path = (site.arguments[1], site.types[1])
+        general = site.call_python(extract, (text, site.types[0]), path)
+        found = f"CAST(json_extract({text}, {native}) AS VARCHAR)"
+        is_plain = f"NOT regexp_matches({found}, {text_literal(_REWRITTEN)})"
+        kind = _native_kind(text, native)
+        return Sql(
+            f"(CASE WHEN {kind} = 'MISSING' THEN NULL"
+            f" WHEN {kind} IS NOT NULL AND {is_plain} THEN {found} ELSE {general} END)"
+        )
+
+    return bind([site.arguments[0]], body)
+
+
+def _array_length(site: CallSite) -> Sql:
+    def body(text: Sql) -> Sql:
+        general = site.call_python(array_length, (text, site.types[0]))
+        length = f"CAST(json_array_length({text}) AS BIGINT)"
+        kind = _native_kind(text, text_literal("$"))
+        return Sql(f"(CASE {kind} WHEN 'ARRAY' THEN {length} ELSE {general} END)")
 
     return bind([site.arguments[0]], body)
 
@@ -254,8 +314,8 @@ SCALARS: Final[ScalarTable] = {
     "is_json_scalar": _is_scalar,
     "json_array_contains": ArrowFunction(array_contains),
     "json_array_get": ArrowFunction(array_get),
-    "json_array_length": ArrowFunction(array_length),
-    "json_extract": ArrowFunction(extract),
+    "json_array_length": _array_length,
+    "json_extract": _extract,
     "json_extract_scalar": _extract_scalar,
     "json_format": "{0}",
     "json_parse": ArrowFunction(parse),
