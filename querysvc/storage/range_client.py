@@ -13,92 +13,17 @@ import mmap
 import socket
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.storage import protocol
 from querysvc.storage.protocol import Kind
+from querysvc.storage.segments import Segment, SegmentIndex
 
 _SMALL_READ_BYTES = 256 << 10
 
 Range = tuple[int, int, int]
 """Object index, offset, length."""
-
-
-@dataclass(slots=True, eq=False)
-class _Segment:
-    """A range on its way to the worker; `unread` are the wanted parts that nobody has read yet."""
-
-    id: int
-    object_index: int
-    offset: int
-    end: int
-    unread: list[tuple[int, int]]
-    is_kept: bool = False
-    is_demanded: bool = False
-    position: int | None = None
-    """Where its bytes are in the window; None until they arrive."""
-    error: QueryServiceError | None = None
-    users: int = 0
-    """Readers that wait for it or copy from it now."""
-    arrival: threading.Event | None = None
-
-    @property
-    def has_arrived(self) -> bool:
-        return self.position is not None or self.error is not None
-
-    def mark_read(self, start: int, end: int) -> None:
-        left: list[tuple[int, int]] = []
-        for low, high in self.unread:
-            if high <= start or end <= low:
-                left.append((low, high))
-                continue
-            if low < start:
-                left.append((low, start))
-            if end < high:
-                left.append((end, high))
-        self.unread = left
-
-
-class _Index:
-    """The live segments of one object, by offset; they never overlap."""
-
-    __slots__ = ("missed_end", "read_ahead", "segments", "starts")
-
-    def __init__(self) -> None:
-        self.missed_end = -1
-        """Where the last unforeseen read ended: one that goes on there reads on in sequence."""
-        self.read_ahead = 0
-        self.starts: list[int] = []
-        self.segments: list[_Segment] = []
-
-    def add(self, segment: _Segment) -> None:
-        at = bisect_right(self.starts, segment.offset)
-        self.starts.insert(at, segment.offset)
-        self.segments.insert(at, segment)
-
-    def remove(self, segment: _Segment) -> None:
-        at = bisect_right(self.starts, segment.offset) - 1
-        if at >= 0 and self.segments[at] is segment:
-            del self.starts[at], self.segments[at]
-
-    def cover(self, start: int, end: int) -> Iterator[tuple[int, int, _Segment | None]]:
-        """Cut [start, end) into the parts that segments hold and the parts that none does."""
-        at = max(bisect_right(self.starts, start) - 1, 0)
-        while start < end:
-            while at < len(self.segments) and self.segments[at].end <= start:
-                at += 1
-            segment = self.segments[at] if at < len(self.segments) else None
-            if segment is None or segment.offset >= end:
-                yield start, end, None
-                return
-            if segment.offset > start:
-                yield start, segment.offset, None
-                start = segment.offset
-            stop = min(end, segment.end)
-            yield start, stop, segment
-            start = stop
 
 
 class RangeClient:
@@ -130,12 +55,14 @@ class RangeClient:
         self._window = memoryview(self._map)
         self._lock = threading.Lock()
         self._send_lock = threading.Lock()
-        self._segments: dict[int, _Segment] = {}
-        self._indexes: dict[int, _Index] = {}
+        self._segments: dict[int, Segment] = {}
+        self._indexes: dict[int, SegmentIndex] = {}
+        self._reserved: list[Segment] = []
+        """Laid out, and not yet announced."""
         self._next_id = 0
         self._released: list[int] = []
         self._released_bytes = 0
-        self._resident: dict[int, _Segment] = {}
+        self._resident: dict[int, Segment] = {}
         """The segments whose bytes are in the window."""
         self._pressing: int | None = None
         """A demanded segment that finds no room in the window, and how much it still lacks."""
@@ -144,6 +71,8 @@ class RangeClient:
         self.failure: QueryServiceError | None = None
         """The first error that a read raised: engines wrap it in text of their own."""
         self.misses = 0
+        self.planned_bytes = 0
+        """Of all segments that were laid out by `reserve` or `prefetch`."""
         self.read_bytes = 0
         self.evictions = 0
         self._receiver = threading.Thread(
@@ -168,11 +97,26 @@ class RangeClient:
 
         `is_kept` leaves them in the window after they were read (footers), while there is room.
         """
-        fresh: list[_Segment] = []
+        self.reserve(ranges, is_kept=is_kept)
+        with self._lock:
+            fresh, self._reserved = self._reserved, []
+            # What was read before its turn is on its way, or was here already.
+            fresh = [one for one in fresh if one.id in self._segments and not one.is_demanded]
+        for at in range(0, len(fresh), protocol.SEGMENTS_PER_MESSAGE):
+            batch = fresh[at : at + protocol.SEGMENTS_PER_MESSAGE]
+            self._send(protocol.segments_message(Kind.PREFETCH, [_wire(one) for one in batch]))
+
+    def reserve(self, ranges: Iterable[Range], *, is_kept: bool = False) -> None:
+        """Lay ranges out as segments and count them in `planned_bytes`; `prefetch` starts them.
+
+        So an estimate counts what a run would fetch: joined neighbours with the gaps between them,
+        and nothing twice.
+        """
+        fresh: list[Segment] = []
         with self._lock:
             for object_index, offset, length in ranges:
                 end = min(offset + length, self._sizes[object_index])
-                index = self._indexes.setdefault(object_index, _Index())
+                index = self._indexes.setdefault(object_index, SegmentIndex())
                 for start, stop, segment in list(index.cover(offset, end)):
                     if segment is not None:
                         segment.mark_read(start, stop)
@@ -180,9 +124,8 @@ class RangeClient:
                         segment.is_kept |= is_kept
                         continue
                     self._announce(fresh, object_index, start, stop, is_kept=is_kept)
-        for at in range(0, len(fresh), protocol.SEGMENTS_PER_MESSAGE):
-            batch = fresh[at : at + protocol.SEGMENTS_PER_MESSAGE]
-            self._send(protocol.segments_message(Kind.PREFETCH, [_wire(one) for one in batch]))
+            self._reserved += fresh
+            self.planned_bytes += sum(one.end - one.offset for one in fresh)
 
     def read(self, object_index: int, offset: int, length: int) -> bytes:
         """Read up to `length` bytes at `offset`; fewer only at the object's end."""
@@ -211,7 +154,7 @@ class RangeClient:
     # Announcing
 
     def _announce(
-        self, fresh: list[_Segment], object_index: int, start: int, stop: int, *, is_kept: bool
+        self, fresh: list[Segment], object_index: int, start: int, stop: int, *, is_kept: bool
     ) -> None:
         """Add [start, stop) to the new segments, joined to the last one if they are neighbours."""
         last = fresh[-1] if fresh else None
@@ -235,13 +178,13 @@ class RangeClient:
         parts = self._indexes[object_index].cover(start, end)
         return all(segment is None for _, _, segment in parts)
 
-    def _add(self, object_index: int, start: int, end: int, *, is_kept: bool = False) -> _Segment:
-        segment = _Segment(self._next_id, object_index, start, end, [(start, end)], is_kept)
+    def _add(self, object_index: int, start: int, end: int, *, is_kept: bool = False) -> Segment:
+        segment = Segment(self._next_id, object_index, start, end, [(start, end)], is_kept)
         self._next_id += 1
         if self._closed is not None:
             segment.error = self._closed
         self._segments[segment.id] = segment
-        self._indexes.setdefault(object_index, _Index()).add(segment)
+        self._indexes.setdefault(object_index, SegmentIndex()).add(segment)
         return segment
 
     # Reading
@@ -280,12 +223,12 @@ class RangeClient:
             start = stop
         return target.getvalue()
 
-    def _claim(self, object_index: int, start: int, end: int) -> _Segment:
+    def _claim(self, object_index: int, start: int, end: int) -> Segment:
         """Find the segment at `start`, and demand it and some of what follows up to `end`."""
-        demanded: list[_Segment] = []
-        claimed: _Segment | None = None
+        demanded: list[Segment] = []
+        claimed: Segment | None = None
         with self._lock:
-            index = self._indexes.setdefault(object_index, _Index())
+            index = self._indexes.setdefault(object_index, SegmentIndex())
             for low, high, found in list(index.cover(start, min(end, start + self._claim_bytes))):
                 segments = [found] if found else self._miss(object_index, low, high)
                 for segment in segments:
@@ -299,7 +242,7 @@ class RangeClient:
             self._send(protocol.segments_message(Kind.DEMAND, [_wire(one) for one in demanded]))
         return claimed
 
-    def _miss(self, object_index: int, start: int, end: int) -> list[_Segment]:
+    def _miss(self, object_index: int, start: int, end: int) -> list[Segment]:
         """Make segments for what nobody announced; small reads in sequence read on ahead.
 
         (A gzip stream is read 32 KiB at a time: a round trip each would take minutes.)
@@ -320,7 +263,7 @@ class RangeClient:
         self.misses += len(segments)
         return segments
 
-    def _await(self, segment: _Segment) -> int:
+    def _await(self, segment: Segment) -> int:
         """Wait until the segment has arrived and return its position."""
         with self._lock:
             if not segment.has_arrived and segment.arrival is None:
@@ -335,7 +278,7 @@ class RangeClient:
         assert segment.position is not None
         return segment.position
 
-    def _finish(self, segment: _Segment, start: int, end: int) -> None:
+    def _finish(self, segment: Segment, start: int, end: int) -> None:
         """The caller has copied [start, end) out: let go what nobody wants any more."""
         with self._lock:
             segment.users -= 1
@@ -352,7 +295,7 @@ class RangeClient:
 
     # Room in the window
 
-    def _drop(self, segment: _Segment) -> None:
+    def _drop(self, segment: Segment) -> None:
         if self._segments.pop(segment.id, None) is None:
             return
         self._resident.pop(segment.id, None)
@@ -479,7 +422,7 @@ class RangeClient:
                     segment.arrival.set()
 
 
-def _wire(segment: _Segment) -> protocol.Segment:
+def _wire(segment: Segment) -> protocol.Segment:
     length = segment.end - segment.offset
     return protocol.Segment(segment.id, segment.object_index, segment.offset, length)
 

@@ -115,7 +115,7 @@ class Execution:
             os.close(spool)
 
     def _create_views(self, relations: PlannedRelations) -> None:
-        self.client.prefetch(relations.ranges)
+        self.client.prefetch(())
         for index, sql in enumerate(relations.sql):
             self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view_name(index)} AS {sql}")
 

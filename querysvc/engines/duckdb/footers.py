@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final  # pyarrow is untyped
 
 import pyarrow as pa
@@ -15,6 +15,8 @@ from querysvc.engines.duckdb.readers.base import File, PlanReader
 from querysvc.errors import ErrorCode, QueryServiceError
 
 TAIL_BYTES: Final = 64 << 10
+"""Read of every file, also where the footer's size is known: DuckDB itself begins with the last
+16 KiB, and what a query reads should not depend on what its worker happens to remember."""
 _MAGIC: Final = b"PAR1"
 _ENCRYPTED_MAGIC: Final = b"PARE"
 _SUFFIX_BYTES: Final = 8
@@ -26,7 +28,6 @@ class Footer:
 
     metadata: Any
     size: int
-    fetched_bytes: int
 
 
 class FooterReader:
@@ -42,7 +43,7 @@ class FooterReader:
         wanted = []
         for file in files:
             known = self._cache.get(client.identity(file.index))
-            tail = min(file.stored.size, known.size if known else TAIL_BYTES)
+            tail = min(file.stored.size, max(known.size if known else 0, TAIL_BYTES))
             wanted.append((file.index, file.stored.size - tail, tail))
         client.prefetch(wanted, is_kept=True)
         return [self._one(file, client) for file in files]
@@ -52,7 +53,7 @@ class FooterReader:
         footer = self._cache.get(identity)
         if footer is not None:
             self._cache.move_to_end(identity)
-            return replace(footer, fetched_bytes=footer.size)
+            return footer
         footer = _read(file, client)
         self._remember(identity, footer)
         return footer
@@ -75,16 +76,14 @@ def _read(file: File, client: PlanReader) -> Footer:
     length = struct.unpack("<I", tail[-8:-4])[0] + _SUFFIX_BYTES
     if length > size - len(_MAGIC):
         raise _bad(file, f"claims a footer of {length} bytes, but has {size} bytes")
-    fetched = len(tail)
     if length > len(tail):
         client.prefetch([(file.index, size - length, length - len(tail))], is_kept=True)
         tail = client.read(file.index, size - length, length)
-        fetched = length
     try:
         metadata = pq.read_metadata(pa.BufferReader(tail[-length:]))
     except (pa.ArrowException, OSError) as error:
         raise _bad(file, f"has a damaged footer: {error}") from error
-    return Footer(metadata, length, fetched)
+    return Footer(metadata, length)
 
 
 def _bad(file: File, what: str) -> QueryServiceError:

@@ -35,10 +35,9 @@ READERS: Final[dict[StorageFormat, Reader]] = {
 
 @dataclass(frozen=True, slots=True)
 class PlannedRelations:
-    """A relation's SQL for each scan, by its index, and the ranges in reading order."""
+    """A relation's SQL for each scan, by its index; what it reads is reserved in reading order."""
 
     sql: tuple[str, ...]
-    ranges: tuple[tuple[int, int, int], ...]
     estimate: ReadEstimate
 
 
@@ -55,13 +54,14 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
         parts = [part for group in groups for part in _reader(group)(group, context)]
         relations.append(_padded(scan, _union(scan, parts)))
         all_parts.append(parts)
-    by_size = sorted(all_parts, key=lambda parts: sum(part.scanned_bytes for part in parts))
+    by_size = sorted(all_parts, key=lambda parts: sum(part.data_bytes for part in parts))
     flat = [part for parts in all_parts for part in parts]
+    ranges = tuple(one for parts in by_size for part in parts for one in part.ranges)
+    context.client.reserve(ranges)
     return PlannedRelations(
         sql=tuple(relations),
-        ranges=tuple(one for parts in by_size for part in parts for one in part.ranges),
         estimate=ReadEstimate(
-            scanned_bytes=sum(part.scanned_bytes for part in flat),
+            scanned_bytes=context.client.planned_bytes,
             files=sum(part.files for part in flat),
             row_groups=sum(part.row_groups for part in flat),
             total_row_groups=sum(part.total_row_groups for part in flat),

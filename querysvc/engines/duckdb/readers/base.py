@@ -37,11 +37,16 @@ class PlanReader(Protocol):
     """Planned reads of the plan's objects, as the storage layer implements them."""
 
     misses: int
+    planned_bytes: int
     read_bytes: int
     failure: QueryServiceError | None
 
     def prefetch(self, ranges: Sequence[tuple[int, int, int]], *, is_kept: bool = False) -> None:
         """Announce (object, offset, length) in the order in which they will be read."""
+        ...
+
+    def reserve(self, ranges: Sequence[tuple[int, int, int]], *, is_kept: bool = False) -> None:
+        """Count in `planned_bytes` what announcing these ranges fetches; `prefetch` starts them."""
         ...
 
     def read(self, object_index: int, offset: int, length: int) -> bytes:
@@ -81,7 +86,8 @@ class Part:
 
     sql: str
     ranges: tuple[tuple[int, int, int], ...]
-    scanned_bytes: int
+    data_bytes: int
+    """Of the ranges, for the order of the parts."""
     files: int
     row_groups: int = 0
     total_row_groups: int = 0

@@ -118,9 +118,8 @@ def _assemble(
         f' read_parquet([{listed}], hive_partitioning = false, union_by_name = false) AS "f"'
         + (f" WHERE {where}" if where else "")
     )
-    footer_bytes = sum(footer.fetched_bytes for footer in group.footers)
-    scanned = footer_bytes + sum(length for _file, _offset, length in ranges)
-    return Part(sql, tuple(ranges), scanned, len(group.files), kept, total)
+    size = sum(length for _file, _offset, length in ranges)
+    return Part(sql, tuple(ranges), size, len(group.files), kept, total)
 
 
 def _surviving(metadata: Any, bounded: dict[int, RawDomain]) -> Iterator[Any]:
