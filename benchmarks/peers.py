@@ -33,6 +33,24 @@ def run_peer(peer: str, request: dict[str, Any], *, timeout_seconds: float = 180
     return found
 
 
+def bare_duckdb(
+    endpoint: str, server: Any, statements: list[str], **options: Any
+) -> list[list[float]]:
+    """Bare DuckDB with httpfs; options: runs, threads, cold, setup."""
+    request = {
+        "endpoint": endpoint.removeprefix("http://"),
+        "access_key": server.access_key,
+        "secret_key": server.secret_key,
+        "region": server.region,
+        "cold": True,
+        "runs": 1,
+        "setup": [],
+        "queries": statements,
+        **options,
+    }
+    return run_peer("duckdb", request)
+
+
 def _duckdb(request: dict[str, Any]) -> list[list[float]]:
     import duckdb
     import duckdb_extension_httpfs

@@ -147,6 +147,15 @@ def slow_network(server: S3Server, delay_seconds: float) -> Iterator[str]:
 @contextmanager
 def service(endpoint: str, server: S3Server, **settings: Any) -> Iterator[Client]:
     """`querysvc serve` over that endpoint; extra settings become QUERYSVC_… variables."""
+    with service_process(endpoint, server, **settings) as (client, _process_id):
+        yield client
+
+
+@contextmanager
+def service_process(
+    endpoint: str, server: S3Server, **settings: Any
+) -> Iterator[tuple[Client, int]]:
+    """The same, with the id of the service's process."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="querysvc-bench-state-") as state:
         environment = {
@@ -163,7 +172,7 @@ def service(endpoint: str, server: S3Server, **settings: Any) -> Iterator[Client
         try:
             with Client(f"http://127.0.0.1:{port}", timeout_seconds=600) as client:
                 _wait_until_ready(client, process, Path(state) / "log")
-                yield client
+                yield client, process.pid
         finally:
             process.terminate()
             process.wait(timeout=30)

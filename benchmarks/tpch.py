@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from peers import run_peer
+from peers import bare_duckdb, run_peer
 from support import CACHE, Client, S3Server, median, record, s3_server, service, slow_network
 
 BUCKET = "tpch"
@@ -55,7 +56,13 @@ def queries() -> list[str]:
     connection = duckdb.connect()
     connection.execute(f"LOAD '{extension}'")
     rows = connection.execute("SELECT query FROM tpch_queries() ORDER BY query_nr").fetchall()
-    return [text.strip().rstrip(";") for (text,) in rows]
+    statements = [text.strip().rstrip(";") for (text,) in rows]
+    # Query 15 as DuckDB writes it groups by an output alias, which Trino does not resolve.
+    assert "supplier_no)" in "".join(statements[14].split())
+    statements[14] = re.sub(
+        r"(GROUP\s+BY\s+)supplier_no\b", r"\1l_suppkey", statements[14], flags=re.IGNORECASE
+    )
+    return statements
 
 
 def upload(server: S3Server, folder: Path) -> None:
@@ -104,23 +111,10 @@ def ours(endpoint: str, server: S3Server, folder: Path, statements: list[str], r
 def bare(
     endpoint: str, server: S3Server, statements: list[str], runs: int, threads: int | None
 ) -> Any:
-    return run_peer(
-        "duckdb",
-        {
-            "endpoint": endpoint.removeprefix("http://"),
-            "access_key": server.access_key,
-            "secret_key": server.secret_key,
-            "region": server.region,
-            "threads": threads,
-            "cold": True,
-            "runs": runs,
-            "queries": statements,
-            "setup": [
-                f"CREATE VIEW {t} AS FROM read_parquet('s3://{BUCKET}/{t}/{t}.parquet')"
-                for t in TABLES
-            ],
-        },
-    )
+    setup = [
+        f"CREATE VIEW {t} AS FROM read_parquet('s3://{BUCKET}/{t}/{t}.parquet')" for t in TABLES
+    ]
+    return bare_duckdb(endpoint, server, statements, runs=runs, threads=threads, setup=setup)
 
 
 def polars(endpoint: str, server: S3Server, statements: list[str]) -> Any:

@@ -1,0 +1,79 @@
+"""`select 1` through POST /v1/queries?wait=10: one at a time, then 64 at once.
+
+python benchmarks/latency.py [--single 200] [--rounds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support import Client, median, percentile, record, s3_server, service
+
+CONCURRENT = 64
+WARM_UPS = 10
+
+
+def milliseconds(client: Client) -> float:
+    """One query, to its final state and its rows."""
+    start = time.perf_counter()
+    execution = client.submit("select 1", wait_seconds=10)
+    taken = (time.perf_counter() - start) * 1000
+    if execution["state"] != "SUCCEEDED":
+        raise AssertionError(f"{execution['state']}: {execution.get('error')}")
+    return taken
+
+
+def burst(address: str) -> list[float]:
+    """Milliseconds of each of the queries that start together; any error is raised."""
+    together = threading.Barrier(CONCURRENT)
+
+    def one(_number: int) -> float:
+        with Client(address, timeout_seconds=60) as client:
+            client.get("/healthz")  # the connection is open before the clock runs
+            together.wait()
+            return milliseconds(client)
+
+    with ThreadPoolExecutor(CONCURRENT) as pool:
+        return list(pool.map(one, range(CONCURRENT)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--single", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with s3_server() as server, service(server.url, server) as client:
+        for _ in range(WARM_UPS):
+            milliseconds(client)
+        single = [milliseconds(client) for _ in range(options.single)]
+        together = [taken for _ in range(options.rounds) for taken in burst(client.server)]
+    figures: dict[str, Any] = {
+        "single_queries": len(single),
+        "single_median_milliseconds": round(median(single), 2),
+        "single_p99_milliseconds": round(percentile(single, 0.99), 2),
+        "concurrent_queries": CONCURRENT,
+        "concurrent_rounds": options.rounds,
+        "concurrent_errors": 0,
+        "concurrent_median_milliseconds": round(median(together), 2),
+        "concurrent_p99_milliseconds": round(percentile(together, 0.99), 2),
+    }
+    ratio = percentile(together, 0.99) / median(single)
+    figures["concurrent_p99_to_single_median"] = round(ratio, 2)
+    bars = {
+        "single median < 15 ms": median(single) < 15,
+        "64 at once: no error": True,
+        "64 at once: p99 < 20 x single median": ratio < 20,
+    }
+    record("latency", figures, bars)
+
+
+if __name__ == "__main__":
+    main()
