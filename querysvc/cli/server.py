@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from querysvc.cli import exit_codes
 
 if TYPE_CHECKING:
+    from querysvc.service.auth import Authenticator
     from querysvc.settings import Settings
 
 ConfigOption = Annotated[
@@ -62,7 +64,9 @@ def serve(
         "auth": auth,
         **_extra_flags(context.args),
     }
-    _named_errors(lambda: run(_load(config, flags)))
+    loaded = _load(config, flags)
+    with _named_errors():
+        run(loaded)
 
 
 def settings() -> None:
@@ -178,10 +182,13 @@ def _key_cells(key: Any) -> list[str]:  # ApiKey or KeyPair, alike in these fiel
     return [key.principal, ", ".join(sorted(key.roles)), expires, state, key.description or ""]
 
 
-def _authenticator(config: Path | None, state_dir: Path | None) -> Any:
+@contextmanager
+def _authenticator(config: Path | None, state_dir: Path | None) -> Iterator[Authenticator]:
     from querysvc.server import open_authenticator
 
-    return open_authenticator(_load(config, {"state_dir": state_dir}))
+    settings = _load(config, {"state_dir": state_dir})
+    with _named_errors(), open_authenticator(settings) as authenticator:
+        yield authenticator
 
 
 def _load(config: Path | None, flags: Mapping[str, Any]) -> Settings:
@@ -215,11 +222,18 @@ def _extra_flags(arguments: list[str]) -> dict[str, str]:
     return found
 
 
-def _named_errors(action: Any) -> None:
-    from querysvc.errors import ErrorType, QueryServiceError
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """End the command with the error's text; wrong settings are the caller's error."""
+    from querysvc.errors import ErrorCode, ErrorType, QueryServiceError
 
     try:
-        action()
+        yield
     except QueryServiceError as error:
-        is_users = error.code.error_type is ErrorType.USER_ERROR
-        exit_codes.fail(str(error), exit_codes.USER_ERROR if is_users else exit_codes.SYSTEM_ERROR)
+        is_callers = (
+            error.code.error_type is ErrorType.USER_ERROR
+            or error.code is ErrorCode.CONFIGURATION_INVALID
+        )
+        exit_codes.fail(
+            str(error), exit_codes.USER_ERROR if is_callers else exit_codes.SYSTEM_ERROR
+        )
