@@ -10,7 +10,7 @@ from querysvc.engines.duckdb.functions.registry import (
     call_macro,
 )
 from querysvc.engines.duckdb.lowering.fragments import Sql, bind, case, cast
-from querysvc.engines.duckdb.lowering.keys import key_form, needs_key
+from querysvc.engines.duckdb.lowering.keys import key_form
 from querysvc.engines.duckdb.lowering.numbers import (
     DECIMAL_OVERFLOW,
     DIVIDE_HALF_UP,
@@ -32,9 +32,10 @@ _INTERVALS: Final = (INTERVAL_DAY_TO_SECOND, INTERVAL_YEAR_TO_MONTH)
 
 
 def _count(site: AggregateSite) -> Sql:
-    if site.arguments and needs_key(site.types[0]):
-        return site.aggregate("count", key_form(site.arguments[0], site.types[0]))
-    return site.aggregate("count", *site.arguments)
+    arguments = (key_form(sql, kind) for sql, kind in zip(site.arguments, site.types, strict=True))
+    counted = site.aggregate("count", *arguments)
+    # DuckDB counts below zero in a frame of GROUPS that ends before it starts.
+    return Sql(f"greatest({counted}, 0)") if site.is_window else counted
 
 
 def _sum(site: AggregateSite) -> Sql:

@@ -145,6 +145,13 @@ def _is_constant(node: Expression) -> bool:
     return isinstance(node, Literal)
 
 
+def is_null(node: Expression) -> bool:
+    """Whether the node is NULL, of whatever type."""
+    if isinstance(node, Cast):
+        return is_null(node.value)
+    return isinstance(node, Literal) and node.value is None
+
+
 def _applied(site: AggregateSite, index: int, *arguments: Sql) -> Sql:
     node = site.nodes[index]
     assert isinstance(node, Lambda)
@@ -206,6 +213,8 @@ def _extreme_n(name: str) -> AggregateBuilder:
 
     def build(site: AggregateSite) -> Sql:
         value, kind = site.arguments[0], site.types[0]
+        if is_null(site.nodes[1]):
+            return site.aggregate("any_value", typed_null(site.result_type))
         limit = _limit(site, 1, f"second argument of {name}_n")
         if lists.is_plain(kind) and not needs_key(kind):
             return refuse_inner_nulls(site, 0, site.aggregate(name, value, limit))
@@ -216,6 +225,8 @@ def _extreme_n(name: str) -> AggregateBuilder:
 
 def _extreme_by_n(site: AggregateSite, name: str) -> Sql:
     value, key, _ = site.arguments
+    if is_null(site.nodes[2]):
+        return site.aggregate("any_value", typed_null(site.result_type))
     limit = _limit(site, 2, f"third argument of {name}_by")
     return _ranked(site, name, value, key, site.types[1], limit)
 

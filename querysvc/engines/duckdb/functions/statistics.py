@@ -6,15 +6,19 @@ values, and whether there were others is asked apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from querysvc.engines.duckdb.functions.registry import (
     AggregateBuilder,
     AggregateSite,
     AggregateTable,
+    BatchFunction,
+    call_python,
 )
 from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, bind, call, case, cast, operation
+from querysvc.types.algebra import DOUBLE, Array
 
 _NAN: Final = Sql("CAST('nan' AS DOUBLE)")
 
@@ -61,32 +65,51 @@ def _not(condition: Sql) -> Sql:
     return Sql(f"(NOT {condition})")
 
 
-def _moments(powers: Sequence[int], result: str, *, rows_min: int) -> AggregateBuilder:
-    """A formula over `{n}` and the central moments `{m2}`, `{m3}` …, from the mean of all values.
-
-    DuckDB's own work with sums of powers, which cancel; and its skewness is another one.
-    """
+def _of_list(function: BatchFunction) -> AggregateBuilder:
+    """A function of all values that are not NULL, in Python: sums of powers in SQL cancel."""
 
     def build(site: AggregateSite) -> Sql:
         value = cast(site.arguments[0], "DOUBLE")
         values = site.aggregate("list", value, condition=Sql(f"({value} IS NOT NULL)"))
-
-        def body(bound: Sql, mean: Sql) -> Sql:
-            def power(exponent: int) -> Sql:
-                factors = " * ".join([f'("e" - {mean})'] * exponent)
-                return Sql(f'list_sum(list_transform({bound}, lambda "e": {factors}))')
-
-            def formula(*moments: Sql) -> Sql:
-                named = {f"m{k}": moment for k, moment in zip(powers, moments, strict=True)}
-                n = f"CAST(len({bound}) AS DOUBLE)"
-                return Sql(f"({result.format(n=n, **named)})")
-
-            some = Sql(f"(len({bound}) >= {rows_min})")
-            return case([(some, bind([power(k) for k in powers], formula))])
-
-        return bind([values], lambda bound: bind([bound, call("list_avg", bound)], body))
+        return call_python(site.context, function, [(values, Array(DOUBLE))], DOUBLE)
 
     return build
+
+
+def skewness(lists: Any) -> list[float | None]:
+    """The skewness of each list of at least three values."""
+    results: list[float | None] = []
+    for values in lists:
+        if not values.is_valid or len(values) < 3:
+            results.append(None)
+            continue
+        second, third = _central_moments(values.values, 2, 3)
+        with np.errstate(all="ignore"):
+            results.append(float(np.sqrt(len(values)) * third / second**1.5))
+    return results
+
+
+def kurtosis(lists: Any) -> list[float | None]:
+    """The excess kurtosis of each list of at least four values, as of a sample."""
+    results: list[float | None] = []
+    for values in lists:
+        n = len(values) if values.is_valid else 0
+        if n < 4:
+            results.append(None)
+            continue
+        second, fourth = _central_moments(values.values, 2, 4)
+        with np.errstate(all="ignore"):
+            variance = second / (n - 1)
+            scaled = n * (n + 1) / ((n - 1) * (n - 2) * (n - 3)) * fourth / variance**2
+            results.append(float(scaled - 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))))
+    return results
+
+
+def _central_moments(values: Any, *powers: int) -> list[np.float64]:
+    numbers = np.asarray(values)
+    with np.errstate(all="ignore"):
+        deviations = numbers - np.mean(numbers)
+        return [np.sum(deviations**power) for power in powers]
 
 
 def _geometric_mean(site: AggregateSite) -> Sql:
@@ -98,21 +121,15 @@ def _geometric_mean(site: AggregateSite) -> Sql:
     return cast(call("exp", site.aggregate("avg", Sql(f"({logarithm})"))), site.result_type)
 
 
-_KURTOSIS: Final = (
-    "({n} * ({n} + 1)) / (({n} - 1) * ({n} - 2) * ({n} - 3))"
-    " * {m4} / (({m2} / ({n} - 1)) * ({m2} / ({n} - 1)))"
-    " - 3 * ({n} - 1) * ({n} - 1) / (({n} - 2) * ({n} - 3))"
-)
-
 AGGREGATES: Final[AggregateTable] = {
     "corr": _pairwise("corr", is_null_unless_finite=True),
     "covar_pop": _pairwise("covar_pop", is_null_unless_finite=False),
     "covar_samp": _pairwise("covar_samp", is_null_unless_finite=False),
     "geometric_mean": _geometric_mean,
-    "kurtosis": _moments((2, 4), _KURTOSIS, rows_min=4),
+    "kurtosis": _of_list(kurtosis),
     "regr_intercept": _pairwise("regr_intercept", is_null_unless_finite=True),
     "regr_slope": _pairwise("regr_slope", is_null_unless_finite=True),
-    "skewness": _moments((2, 3), "sqrt({n}) * {m3} / pow({m2}, 1.5)", rows_min=3),
+    "skewness": _of_list(skewness),
     "stddev": _variance("stddev_samp", sample=True),
     "stddev_pop": _variance("stddev_pop", sample=False),
     "var_pop": _variance("var_pop", sample=False),

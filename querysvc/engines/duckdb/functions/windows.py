@@ -15,6 +15,13 @@ from querysvc.errors import ErrorCode
 _INVALID: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
 
 
+_NULL_OFFSET: Final = fail(_INVALID, "Offset must not be null")
+
+
+def _is_null(value: Sql) -> Sql:
+    return Sql(f"({value} IS NULL)")
+
+
 def _neighbour(name: str) -> AggregateBuilder:
     """lag and lead: the offset must not be negative."""
 
@@ -22,7 +29,10 @@ def _neighbour(name: str) -> AggregateBuilder:
         value, *rest = site.arguments
         if not rest:
             return site.aggregate(name, value)
-        offset = _at_least(site, rest[0], 0, "Offset must be at least 0")
+        given = bind([rest[0]], lambda value: case([(_is_null(value), _NULL_OFFSET)], value))
+        if site.is_constant(1) and site.constant(1) is not None:
+            given = rest[0]
+        offset = _at_least(site, given, 0, "Offset must be at least 0")
         return site.aggregate(name, value, offset, *rest[1:])
 
     return build
