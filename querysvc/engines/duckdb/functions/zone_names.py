@@ -83,6 +83,31 @@ def instant_milliseconds(zone: str, local_milliseconds: int) -> int | None:
     return None
 
 
+def instant_microseconds(zone: str, local_microseconds: int) -> int:
+    """The instant of a local time; one that the clock skips is taken by the offset before."""
+    seconds = local_microseconds // 1_000_000
+    day = seconds // _SECONDS_PER_DAY
+    near = [_offset_of_day(zone, day + days) for days in (-1, 0, 1)]
+    if near[0] is not None and near[0] == near[1] == near[2]:
+        return local_microseconds - near[0] * 1_000_000
+    found = instant_milliseconds(zone, seconds * 1000)
+    if found is not None:
+        return found * 1000 + local_microseconds % 1_000_000
+    before = min(
+        offset_seconds(zone, seconds - _SECONDS_PER_DAY),
+        offset_seconds(zone, seconds + _SECONDS_PER_DAY),
+    )
+    return local_microseconds - before * 1_000_000
+
+
+@lru_cache(maxsize=65_536)
+def _offset_of_day(zone: str, day: int) -> int | None:
+    """The offset that a zone has the whole day of UTC, None when it changes."""
+    first = offset_seconds(zone, day * _SECONDS_PER_DAY)
+    last = offset_seconds(zone, (day + 1) * _SECONDS_PER_DAY)
+    return first if first == last else None
+
+
 @lru_cache(maxsize=1024)
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
