@@ -12,7 +12,10 @@ from tests.support.conformance import run
 from tests.support.local_engine import LocalEngine
 
 FOLDER = Path(__file__).parent
-FAMILIES = ("addresses", "binary", "chars", "formats", "mathematics", "regexps", "strings", "urls")
+FAMILIES = (
+    *("addresses", "binary", "chars", "columns", "formats"),
+    *("mathematics", "regexps", "strings", "tables", "urls"),
+)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -74,7 +74,8 @@ def _round(site: CallSite) -> Sql:
             return site.arguments[0]
         if isinstance(site.type, Decimal):
             return cast(site.arguments[0], site.result_type)
-        return template("round({0})", *site.arguments)
+        # A zero loses its sign, a rounded number does not.
+        return template("CASE WHEN {0} = 0 THEN abs({0}) ELSE round({0}) END", *site.arguments)
     if isinstance(site.type, Decimal):
         return _round_decimal(site)
     if site.type.is_integer:
