@@ -97,7 +97,7 @@ def main() -> None:
     inner = options.rows // OUTER
     rows = inner * OUTER
     statement = (
-        f"SELECT CAST(a AS bigint) * {inner} + b AS n, 'row of group ' || CAST(a AS varchar) AS note,"
+        f"SELECT CAST(a AS bigint) * {inner} + b AS n, 'row of group ' || CAST(a AS varchar) note,"
         f" CAST(b AS double) / 7 AS share FROM UNNEST(sequence(0, {OUTER - 1})) AS t (a)"
         f" CROSS JOIN UNNEST(sequence(0, {inner - 1})) AS u (b)"
     )

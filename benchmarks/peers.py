@@ -63,8 +63,8 @@ def _duckdb(request: dict[str, Any]) -> list[list[float]]:
             connection = duckdb.connect()
             connection.execute(f"LOAD '{extension}'")
             connection.execute(
-                "CREATE SECRET (TYPE s3, KEY_ID ?, SECRET ?, ENDPOINT ?, REGION ?, URL_STYLE 'path',"
-                " USE_SSL false)",
+                "CREATE SECRET (TYPE s3, KEY_ID ?, SECRET ?, ENDPOINT ?, REGION ?,"
+                " URL_STYLE 'path', USE_SSL false)",
                 [
                     request["access_key"],
                     request["secret_key"],

@@ -24,8 +24,8 @@ BUCKET = "small"
 ROWS_PER_FILE = 400
 DDL = (
     "CREATE DATABASE IF NOT EXISTS small",
-    "CREATE EXTERNAL TABLE small.events (id bigint, amount double, note string)"
-    f" STORED AS PARQUET LOCATION 's3://{BUCKET}/events/'",
+    f"""CREATE EXTERNAL TABLE small.events (id bigint, amount double, note string)
+        STORED AS PARQUET LOCATION 's3://{BUCKET}/events/'""",
 )
 SELECTED = "SELECT count(*), sum(id), max(amount), max(note) FROM"
 LIMITS = {"loopback": 0.6, "slow": 0.35}
