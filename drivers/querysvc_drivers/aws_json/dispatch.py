@@ -91,7 +91,7 @@ class AwsWire:
         if service is None:
             return _failure(AwsError("UnknownOperationException", f"Unknown target: {target}"))
         try:
-            document = self._answer(service, operation, content_type, request)
+            return Answer(200, self._answer(service, operation, content_type, request))
         except AwsError as error:
             return _failure(error)
         except QueryServiceError as error:
@@ -103,11 +103,10 @@ class AwsWire:
             # The edge: whatever failed is ours to tell the log, not the client.
             _log.exception("aws_request_failed", operation=target, request_id=request_id)
             return _failure(unexpected(service.style))
-        return Answer(200, orjson.dumps(document))
 
     def _answer(
         self, service: AwsService, name: str, content_type: str, request: SignedRequest
-    ) -> Document:
+    ) -> bytes:
         principal = self._principal(request, service.name)
         operation = service.operations.get(name)
         if operation is None:
@@ -115,7 +114,7 @@ class AwsWire:
         if content_type not in _CONTENT_TYPES:
             raise invalid(f"Content-Type must be {_CONTENT_TYPES[0]}", service.style)
         document = self._document(service, name, request.body)
-        return operation(document, Caller(principal))
+        return orjson.dumps(operation(document, Caller(principal)))
 
     def _document(self, service: AwsService, name: str, body: bytes) -> Document:
         try:
@@ -167,8 +166,9 @@ def _not_served(service: AwsService, name: str) -> AwsError:
 
 def _modelled(error: AwsError, service: AwsService, name: str) -> AwsError:
     """Not every operation has every «not found»: those that lack one say that it is invalid."""
-    shapes = model.operation(service.name, name).error_shapes
-    if error.code not in _SOMETIMES_MODELLED or error.code in {shape.name for shape in shapes}:
+    if error.code not in _SOMETIMES_MODELLED or name not in service.operations:
+        return error
+    if error.code in {shape.name for shape in model.operation(service.name, name).error_shapes}:
         return error
     return invalid(error.message, service.style)
 

@@ -29,10 +29,20 @@ def answer(body: bytes, principal: Principal, request_id: str) -> bytes:
     ).encode()
 
 
+# The query protocol has names of its own for what JSON services call otherwise.
+_NAMES: Final = {
+    "IncompleteSignatureException": "IncompleteSignature",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+}
+
+
 def failure(error: AwsError, request_id: str) -> bytes:
     """An error as STS tells it."""
     return (
         f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type>'
-        f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+        f"<Code>{escape(_NAMES.get(error.code, error.code))}</Code>"
+        f"<Message>{escape(error.message)}</Message></Error>"
         f"<RequestId>{request_id}</RequestId></ErrorResponse>"
     ).encode(errors="replace")

@@ -360,4 +360,5 @@ def test_a_wrong_secret_and_an_unknown_key_are_refused(aws: Aws) -> None:
     assert code_of(unknown.get_databases)[0] == "UnrecognizedClientException"
     session = aws.client("athena", aws_session_token="never issued")
     assert code_of(session.list_work_groups)[0] == "UnrecognizedClientException"
-    assert code_of(aws.client("sts", aws_secret_access_key="x").get_caller_identity)[0]
+    sts = aws.client("sts", aws_secret_access_key="x")
+    assert code_of(sts.get_caller_identity)[0] == "SignatureDoesNotMatch"
