@@ -21,10 +21,10 @@ _OPTIONS: Final = re.compile(r"\?([imsx]*)(?:-([imsx]*))?([:)])")
 _NAME: Final = re.compile(r"[^\W\d]\w*")
 _REPEAT_MAX: Final = 100_000
 
-_END: Final = r"(?:(?=\n\Z)|\Z(?<!\n)|\A\Z)"
-"""`$` and `\\Z`: a last newline counts, and then the very end does not."""
+_END: Final = "$"
+"""`$` and `\\Z`: the end, or before a newline that ends the text."""
 _LINE_START: Final = r"(?:\A|(?<=\n)(?!\Z))"
-_LINE_END: Final = r"(?:(?=\n)|\Z(?<!\n)|\A\Z)"
+_LINE_END: Final = "(?m:$)"
 _WORD: Final = r"[\p{L}\p{M}\p{N}\p{Pc}]"
 _BOUNDARY: Final = rf"(?:(?<={_WORD})(?!{_WORD})|(?<!{_WORD})(?={_WORD}))"
 _NO_BOUNDARY: Final = rf"(?:(?<={_WORD})(?={_WORD})|(?<!{_WORD})(?!{_WORD}))"
