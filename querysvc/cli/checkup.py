@@ -82,7 +82,7 @@ def _storage(settings: Settings) -> Iterator[Finding]:
     with open_storage_connection(settings) as connection:
         where = settings.s3_endpoint or f"AWS in {settings.s3_region}"
         try:
-            answer = connection.run(connection.call("list_buckets", bucket="", what=where))
+            answer = connection.run(connection.call("list_buckets", bucket=None, what=where))
         except S3RefusalError as error:
             yield Finding("S3", f"{where} answers")
             is_denied = error.s3_code == "AccessDenied"

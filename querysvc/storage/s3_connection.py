@@ -39,23 +39,27 @@ class S3Connection:
         self,
         operation: str,
         *,
-        bucket: str,
+        bucket: str | None,
         what: str | None = None,
         region: str | None = None,
         **arguments: Any,
     ) -> Any:
-        """Call one S3 operation on a bucket; failures are QueryServiceErrors that name `what`."""
+        """Call one S3 operation on a bucket (None: on none); failures are QueryServiceErrors.
+
+        They name `what`.
+        """
         from aiohttp import ClientError as HttpError
         from botocore.exceptions import BotoCoreError, ClientError
 
-        endpoint = self.configuration.endpoint(bucket, region)
+        endpoint = self.configuration.endpoint(bucket or "", region)
+        target = {} if bucket is None else {"Bucket": bucket}
         named = what or f"bucket {bucket}"
         try:
             async with self._slots:
                 client = await self._client(endpoint)
-                return await getattr(client, operation)(Bucket=bucket, **arguments)
+                return await getattr(client, operation)(**target, **arguments)
         except ClientError as error:
-            raise translated(error.response, bucket, named, endpoint.label) from error
+            raise translated(error.response, bucket or "", named, endpoint.label) from error
         except (BotoCoreError, HttpError, OSError) as error:
             raise translated_transport(error, named, endpoint.label) from error
 
