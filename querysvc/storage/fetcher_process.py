@@ -47,9 +47,9 @@ class Gateway:
             [PlannedObject(*one) for one in request["objects"]],
             {name: BucketAccess(**one) for name, one in request["buckets"].items()},
             FeedLimits(request["window_bytes"], request["scanned_bytes_max"]),
-            self._configuration,
-            self._source,
-            self._cache,
+            configuration=self._configuration,
+            source=self._source,
+            cache=self._cache,
         )
         ours, theirs = socket.socketpair()
         feed.start(ours)

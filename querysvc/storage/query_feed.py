@@ -77,6 +77,7 @@ class QueryFeed:
         objects: Sequence[PlannedObject],
         buckets: dict[str, BucketAccess],
         limits: FeedLimits,
+        *,
         configuration: StorageConfiguration,
         source: ObjectSource,
         cache: RangeCache,

@@ -73,6 +73,7 @@ class Execution:
         connection: duckdb.DuckDBPyConnection,
         client: PlanReader,
         file_system: Any,
+        *,
         watched: WatchedClient,
         footers: FooterReader,
         settings: WorkerSettings,

@@ -142,9 +142,9 @@ class Worker:
             connection,
             client,
             self._file_system(watched),
-            watched,
-            self._footers,
-            self._settings,
+            watched=watched,
+            footers=self._footers,
+            settings=self._settings,
         )
         try:
             self._work(execution, descriptors, control)

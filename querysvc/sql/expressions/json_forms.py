@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from querysvc import tree
@@ -50,14 +51,14 @@ _Options: TypeAlias = list[tuple[str, str]]
 
 def path_call(analyser: Analyser, node: syntax.JsonPathCall, scope: Scope) -> tree.Expression:
     """JSON_EXISTS, JSON_VALUE, JSON_QUERY."""
-    given = dict(node.options)
     options: _Options = []
     source, input_format = _json_input(analyser, node.input, scope, is_input=True)
     options.append(("input_format", input_format))
     arguments = [source, varchar_literal(node.path.value)]
     arguments += _passing(analyser, node, scope, options)
     _check_path(node)
-    type_ = _CLAUSES[node.kind](analyser, node, scope, given, options, arguments)
+    clauses = _Clauses(dict(node.options), options, arguments)
+    type_ = _CLAUSES[node.kind](analyser, node, scope, clauses)
     return tree.JsonFunction(type_, node.kind, tuple(arguments), tuple(options))
 
 
@@ -140,15 +141,17 @@ def _parameter_name(item: syntax.JsonPassing) -> str:
 _Given: TypeAlias = dict[str, str]
 
 
-def _exists(
-    _: Analyser,
-    __: syntax.JsonPathCall,
-    ___: Scope,
-    given: _Given,
-    options: _Options,
-    ____: list[tree.Expression],
-) -> TrinoType:
-    options.append(("on_error", given.get("on_error", "FALSE")))
+@dataclass(frozen=True, slots=True)
+class _Clauses:
+    """The clauses as written, and what they add to the typed call: options and arguments."""
+
+    given: _Given
+    options: _Options
+    arguments: list[tree.Expression]
+
+
+def _exists(_: Analyser, __: syntax.JsonPathCall, ___: Scope, clauses: _Clauses) -> TrinoType:
+    clauses.options.append(("on_error", clauses.given.get("on_error", "FALSE")))
     return BOOLEAN
 
 
@@ -163,9 +166,7 @@ def _value(
     analyser: Analyser,
     node: syntax.JsonPathCall,
     scope: Scope,
-    given: _Given,
-    options: _Options,
-    arguments: list[tree.Expression],
+    clauses: _Clauses,
 ) -> TrinoType:
     type_ = _returning(node, node.returning)
     if not (
@@ -179,21 +180,17 @@ def _value(
         ("empty", node.default_on_empty),
         ("error", node.default_on_error),
     ):
-        options.append((f"on_{event}", given.get(f"on_{event}", "NULL")))
+        name = f"on_{event}"
+        clauses.options.append((name, clauses.given.get(name, "NULL")))
         if default is not None:
             what = f"Function JSON_VALUE default ON {event.upper()} result"
-            arguments.append(coerce_to((default, analyser.analyse(default, scope)), type_, what))
+            value = coerce_to((default, analyser.analyse(default, scope)), type_, what)
+            clauses.arguments.append(value)
     return type_
 
 
-def _query(
-    _: Analyser,
-    node: syntax.JsonPathCall,
-    __: Scope,
-    given: _Given,
-    options: _Options,
-    ___: list[tree.Expression],
-) -> TrinoType:
+def _query(_: Analyser, node: syntax.JsonPathCall, __: Scope, clauses: _Clauses) -> TrinoType:
+    given = clauses.given
     wrapper = given.get("wrapper", "WITHOUT")
     if wrapper != "WITHOUT" and "quotes" in given:
         raise fail(
@@ -202,13 +199,15 @@ def _query(
             f"{given['quotes']} QUOTES behavior specified with WITH {wrapper} ARRAY WRAPPER "
             "behavior",
         )
-    options += [
-        ("wrapper", wrapper),
-        ("quotes", given.get("quotes", "KEEP")),
-        ("on_empty", given.get("on_empty", "NULL")),
-        ("on_error", given.get("on_error", "NULL")),
-    ]
-    return _output(node, node.returning, given, options)
+    clauses.options.extend(
+        [
+            ("wrapper", wrapper),
+            ("quotes", given.get("quotes", "KEEP")),
+            ("on_empty", given.get("on_empty", "NULL")),
+            ("on_error", given.get("on_error", "NULL")),
+        ]
+    )
+    return _output(node, node.returning, given, clauses.options)
 
 
 def _output(
