@@ -68,7 +68,9 @@ def moment(kind: str, value: Any) -> Moment:
         return Moment(day=value.date(), clock=value.time())
     if kind == "time with time zone":
         zone = timezone(timedelta(minutes=value["o"]))
-        return Moment(clock=value["t"], zone=zone, zone_name=_offset_text(timedelta(minutes=value["o"])))
+        return Moment(
+            clock=value["t"], zone=zone, zone_name=_offset_text(timedelta(minutes=value["o"]))
+        )
     if kind == "timestamp with time zone":
         zone_ = _zone(value["z"])
         local = value["t"].replace(tzinfo=UTC).astimezone(zone_)

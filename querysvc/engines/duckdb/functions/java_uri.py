@@ -27,7 +27,9 @@ _SCHEME_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 _HIERARCHY: Final = re.compile(r"(//[^/?#]*)?([^?#]*)(?:\?([^#]*))?", re.DOTALL)
 _IP_V4: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)\.(\d+)(?=:|$)", re.ASCII)
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?"
-_HOST: Final = re.compile(rf"(?:{_LABEL}|(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9\-]*[A-Za-z0-9])?)\.?(?=:|$)")
+_HOST: Final = re.compile(
+    rf"(?:{_LABEL}|(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9\-]*[A-Za-z0-9])?)\.?(?=:|$)"
+)
 _PORT_MAX: Final = 2**31 - 1
 
 
