@@ -19,7 +19,6 @@ from querysvc.engines.duckdb.lowering.fragments import (
     NULL,
     TRUE,
     Sql,
-    bind,
     call,
     case,
     cast,
@@ -59,7 +58,7 @@ def _match(decide: str, decided: Sql, otherwise: Sql) -> ScalarBuilder:
             found = Sql(f"list_contains({bound}, {decide})")
             return case([(found, decided), (unknown, NULL)], otherwise)
 
-        return bind([results], answer)
+        return lists.held([results], answer)
 
     return build
 
@@ -74,7 +73,7 @@ def _step_by_step(site: CallSite, decide: str, decided: Sql, otherwise: Sql) -> 
         is_decisive = Sql(f"({one} = {decide})")
         return case([(is_decisive, Sql("1")), (Sql(f"({one} IS NULL)"), Sql("2"))], state)
 
-    following = case([(Sql(f"({state} = 1)"), state)], bind([result], step))
+    following = case([(Sql(f"({state} = 1)"), state)], lists.held([result], step))
     fold = lambda_(
         [left, right],
         struct([("v", identifier(right, "v")), ("s", cast(following, "INTEGER"))]),
@@ -91,7 +90,7 @@ def _step_by_step(site: CallSite, decide: str, decided: Sql, otherwise: Sql) -> 
             Sql(f"(CASE {end} WHEN 1 THEN {decided} WHEN 2 THEN NULL ELSE {otherwise} END)"),
         )
 
-    return bind([site.arguments[0]], body)
+    return lists.held([site.arguments[0]], body)
 
 
 def _reduce(site: CallSite) -> Sql:
@@ -129,7 +128,7 @@ def _zip_with(site: CallSite) -> Sql:
         zipped = call("list_transform", pairs, lambda_([name], result))
         return lists.unless_null((first, second), cast(zipped, site.result_type))
 
-    return bind(site.arguments[:2], body)
+    return lists.held(site.arguments[:2], body)
 
 
 def sorted_positions(matrices: Any) -> list[list[int] | None]:
@@ -198,7 +197,7 @@ def _array_sort(site: CallSite) -> Sql:
         )
         return Sql(f'list_transform({positions}, lambda "i": {values}["i"])')
 
-    return bind([site.arguments[0]], body)
+    return lists.held([site.arguments[0]], body)
 
 
 SCALARS: Final[ScalarTable] = {

@@ -18,7 +18,6 @@ from querysvc.engines.duckdb.lowering.fragments import (
     NULL,
     TRUE,
     Sql,
-    bind,
     call,
     case,
     cast,
@@ -51,7 +50,7 @@ def _element_at(site: CallSite) -> Sql:
         zero = fail(INVALID, "SQL array indices start at 1")
         return case([(Sql(f"({index} = 0)"), zero)], Sql(f"{value}[{index}]"))
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _cardinality(site: CallSite) -> Sql:
@@ -72,7 +71,7 @@ def _array_union(site: CallSite) -> Sql:
         both = call("list_concat", first, second)
         return lists.unless_null((first, second), lists.distinct(both, _element(site)))
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _kept(values: Sql, others: Sql, type_: TrinoType, *, present: bool) -> Sql:
@@ -87,7 +86,7 @@ def _array_except(site: CallSite) -> Sql:
         rest = _kept(first, second, _element(site), present=False)
         return lists.unless_null((first, second), lists.distinct(rest, _element(site)))
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _array_intersect(site: CallSite) -> Sql:
@@ -101,9 +100,9 @@ def _array_intersect(site: CallSite) -> Sql:
         def common(values: Sql, others: Sql) -> Sql:
             return lists.distinct(_kept(values, others, type_, present=True), type_)
 
-        return lists.unless_null((first, second), bind([longer, shorter], common))
+        return lists.unless_null((first, second), lists.held([longer, shorter], common))
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _arrays_overlap(site: CallSite) -> Sql:
@@ -123,7 +122,7 @@ def _arrays_overlap(site: CallSite) -> Sql:
             FALSE,
         )
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _contains(site: CallSite) -> Sql:
@@ -153,9 +152,9 @@ def _contains(site: CallSite) -> Sql:
                 FALSE,
             )
 
-        return bind([lists.matches(values, wanted, type_)], decide)
+        return lists.held([lists.matches(values, wanted, type_)], decide)
 
-    return bind(site.arguments, plain if lists.is_plain(type_) else special)
+    return lists.held(site.arguments, plain if lists.is_plain(type_) else special)
 
 
 def _unknown_first(codes: Sql) -> Sql:
@@ -180,9 +179,9 @@ def _array_position(site: CallSite) -> Sql:
             refused = (_unknown_first(codes), lists.refuse_unknown("array_position"))
             return case([(lists.any_null(values, wanted), NULL), refused], Sql(position))
 
-        return bind([lists.matches(values, wanted, type_)], decide)
+        return lists.held([lists.matches(values, wanted, type_)], decide)
 
-    return bind(site.arguments, plain if lists.is_plain(type_) else special)
+    return lists.held(site.arguments, plain if lists.is_plain(type_) else special)
 
 
 def _array_remove(site: CallSite) -> Sql:
@@ -206,9 +205,9 @@ def _array_remove(site: CallSite) -> Sql:
                 call("list_filter", values, lambda_(["e", "i"], condition)),
             )
 
-        return bind([lists.matches(values, wanted, type_)], decide)
+        return lists.held([lists.matches(values, wanted, type_)], decide)
 
-    return bind(site.arguments, plain if lists.is_plain(type_) else special)
+    return lists.held(site.arguments, plain if lists.is_plain(type_) else special)
 
 
 def _extreme(name: str) -> Any:
@@ -220,7 +219,7 @@ def _extreme(name: str) -> Any:
         def body(values: Sql) -> Sql:
             return case([(lists.has_null(values), NULL)], _extreme_of(values, type_, name))
 
-        return bind(site.arguments, body)
+        return lists.held(site.arguments, body)
 
     return build
 
@@ -240,7 +239,7 @@ def _extreme_of(values: Sql, type_: TrinoType, name: str) -> Sql:
         keyed = call("list_transform", bound, lambda_(["e"], key))
         return Sql(f"{bound}[list_position({keyed}, list_aggregate({keyed}, '{name}'))]")
 
-    return bind([checked], pick)
+    return lists.held([checked], pick)
 
 
 def _array_join(site: CallSite) -> Sql:
@@ -267,16 +266,16 @@ def _array_histogram(site: CallSite) -> Sql:
         def count(some: Sql) -> Sql:
             same = lists.same_values(Sql('"y"'), Sql('"x"'), type_)
             number = Sql(f"len({call('list_filter', some, lambda_(['y'], same))})")
-            return bind(
+            return lists.held(
                 [lists.distinct(some, type_)],
                 lambda keys: lists.as_map(
                     keys, call("list_transform", keys, lambda_(["x"], number)), site.result_type
                 ),
             )
 
-        return lists.unless_null((values,), bind([present], count))
+        return lists.unless_null((values,), lists.held([present], count))
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _contains_sequence(site: CallSite) -> Sql:
@@ -290,7 +289,7 @@ def _contains_sequence(site: CallSite) -> Sql:
             [(lists.any_null(values, wanted), NULL), (Sql(f"(len({wanted}) = 0)"), TRUE)], found
         )
 
-    return bind([lists.keys_of(argument, type_) for argument in site.arguments], body)
+    return lists.held([lists.keys_of(argument, type_) for argument in site.arguments], body)
 
 
 @lru_cache(maxsize=64)
@@ -323,7 +322,7 @@ def _combinations(site: CallSite) -> Sql:
         picked = Sql(f'list_transform("c", lambda "i": {values}["i"])')
         return call("list_transform", positions, lambda_(["c"], picked))
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _ngrams(site: CallSite) -> Sql:
@@ -339,7 +338,7 @@ def _ngrams(site: CallSite) -> Sql:
             grams,
         )
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _repeat(site: CallSite) -> Sql:
@@ -357,7 +356,7 @@ def _repeat(site: CallSite) -> Sql:
             cast(Sql(f'list_transform(range({count}), lambda "e": {value})'), site.result_type),
         )
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _slice(site: CallSite) -> Sql:
@@ -383,7 +382,7 @@ def _slice(site: CallSite) -> Sql:
             Sql(f"{values}[{first}:{end}]"),
         )
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _trim_array(site: CallSite) -> Sql:
@@ -402,7 +401,7 @@ def _trim_array(site: CallSite) -> Sql:
             Sql(f"{values}[1:len({values}) - {size}]"),
         )
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _zip(site: CallSite) -> Sql:
@@ -411,7 +410,7 @@ def _zip(site: CallSite) -> Sql:
         pairs = call("list_transform", call("list_zip", *values), lambda_(["e"], struct(fields)))
         return lists.unless_null(values, cast(pairs, site.result_type))
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def shuffled_positions(sizes: Any) -> list[list[int] | None]:
@@ -433,7 +432,7 @@ def _shuffle(site: CallSite) -> Sql:
         )
         return Sql(f'list_transform({positions}, lambda "i": {values}["i"])')
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 SCALARS: Final[ScalarTable] = {

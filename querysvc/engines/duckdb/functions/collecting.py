@@ -19,7 +19,6 @@ from querysvc.engines.duckdb.lowering.fragments import (
     FALSE,
     NULL,
     Sql,
-    bind,
     call,
     case,
     cast,
@@ -58,7 +57,7 @@ def _array_agg(site: AggregateSite) -> Sql:
         if site.has_order or site.is_window:
             raise not_supported(f"array_agg(DISTINCT {kind}) with an order")
         everything = site.aggregate("list", value, distinct=False)
-        return bind([everything], lambda values: lists.distinct(values, kind))
+        return lists.held([everything], lambda values: lists.distinct(values, kind))
     return site.aggregate("list", value)
 
 
@@ -82,7 +81,7 @@ def _unique_map(entries: Sql, type_: Map) -> Sql:
 def _map_agg(site: AggregateSite) -> Sql:
     type_ = site.type
     assert isinstance(type_, Map)
-    return bind([_pairs(site)], lambda entries: _unique_map(entries, type_))
+    return lists.held([_pairs(site)], lambda entries: _unique_map(entries, type_))
 
 
 def _multimap_agg(site: AggregateSite) -> Sql:
@@ -94,10 +93,10 @@ def _multimap_agg(site: AggregateSite) -> Sql:
             call("list_transform", entries, lambda_(["e"], field(_ENTRY, name)))
             for name in ("key", "value")
         )
-        grouped = bind([keys, values], lambda k, v: multimap(k, v, type_))
+        grouped = lists.held([keys, values], lambda k, v: multimap(k, v, type_))
         return case([(Sql(f"({entries} IS NULL)"), NULL)], grouped)
 
-    return bind([_pairs(site)], body)
+    return lists.held([_pairs(site)], body)
 
 
 def _map_union(site: AggregateSite) -> Sql:
@@ -106,7 +105,7 @@ def _map_union(site: AggregateSite) -> Sql:
     value = site.arguments[0]
     entries = call("map_entries", value)
     everything = site.aggregate("list", entries, condition=Sql(f"({value} IS NOT NULL)"))
-    return bind([call("flatten", everything)], lambda bound: _unique_map(bound, type_))
+    return lists.held([call("flatten", everything)], lambda bound: _unique_map(bound, type_))
 
 
 def _histogram(site: AggregateSite) -> Sql:
@@ -119,7 +118,7 @@ def _histogram(site: AggregateSite) -> Sql:
     def body(some: Sql) -> Sql:
         same = lists.same_values(Sql('"y"'), Sql('"x"'), kind)
         number = Sql(f"len({call('list_filter', some, lambda_(['y'], same))})")
-        counted = bind(
+        counted = lists.held(
             [lists.distinct(some, kind)],
             lambda keys: lists.as_map(
                 keys, call("list_transform", keys, lambda_(["x"], number)), site.result_type
@@ -127,7 +126,7 @@ def _histogram(site: AggregateSite) -> Sql:
         )
         return case([(Sql(f"({some} IS NULL)"), NULL)], counted)
 
-    return bind([values], body)
+    return lists.held([values], body)
 
 
 def fixed_argument(site: AggregateSite, index: int) -> Sql:
@@ -188,7 +187,7 @@ def _reduce_agg(site: AggregateSite) -> Sql:
         end = field(call("list_reduce", items, fold, first), "s")
         return case([(Sql(f"({bound} IS NULL)"), typed_null(state_type))], end)
 
-    return bind([values, start], body)
+    return lists.held([values, start], body)
 
 
 def _listagg(site: AggregateSite) -> Sql:
@@ -205,7 +204,7 @@ def _listagg(site: AggregateSite) -> Sql:
     def body(text: Sql) -> Sql:
         return case([(Sql(f"(strlen({text}) > {LISTAGG_BYTES_MAX})"), refusal)], text)
 
-    return bind([joined], body)
+    return lists.held([joined], body)
 
 
 def _extreme_n(name: str) -> AggregateBuilder:
@@ -250,7 +249,7 @@ def _ranked(
         first = Sql(f"list_sort({listed}, {order}, 'NULLS LAST')[1:{most}]")
         return call("list_transform", first, lambda_(["e"], field(_ENTRY, "v")))
 
-    return refuse_inner_nulls(site, len(site.arguments) - 2, bind([entries, limit], body))
+    return refuse_inner_nulls(site, len(site.arguments) - 2, lists.held([entries, limit], body))
 
 
 def _limit(site: AggregateSite, index: int, what: str) -> Sql:
@@ -275,7 +274,7 @@ def _bad_limit(count: Sql, what: str) -> Sql:
             bound,
         )
 
-    return bind([count], body)
+    return lists.held([count], body)
 
 
 def refuse_inner_nulls(site: AggregateSite, index: int, result: Sql) -> Sql:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from querysvc.engines.duckdb.functions.registry import CallSite
@@ -11,12 +14,13 @@ from querysvc.engines.duckdb.lowering.fragments import (
     NULL,
     TRUE,
     Sql,
-    bind,
     call,
     case,
     conjunction,
     fail,
     field,
+    identifier,
+    is_atom,
     lambda_,
     operation,
     struct,
@@ -26,6 +30,8 @@ from querysvc.engines.duckdb.lowering.types import contains, contains_type
 from querysvc.errors import ErrorCode
 from querysvc.tree import Expression, Lambda, LambdaReference
 from querysvc.types.algebra import DOUBLE, REAL, Array, Char, Map, Row, TrinoType
+
+_SUBQUERY = re.compile(r"\(SELECT |\(WITH ")
 
 INVALID: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
 
@@ -51,6 +57,23 @@ def parameter_name(site: CallSite, index: int, letter: str) -> str:
     return f"{letter}{node.parameters[0][0]}"
 
 
+def held(values: Sequence[Sql], body: Callable[..., Sql]) -> Sql:
+    """`bind` for values that the body reads inside a lambda: there even a short text is dear.
+
+    DuckDB would evaluate it anew for every element.
+    """
+    if all(is_atom(value) for value in values):
+        return body(*values)
+    digest = hashlib.blake2b("\0".join(values).encode(), digest_size=6).hexdigest()
+    name = f"y{digest}"
+    bound = [(f"v{i}", value) for i, value in enumerate(values) if not is_atom(value)]
+    names = {value: identifier(name, key) for key, value in bound}
+    inner = body(*(names.get(value, value) for value in values))
+    if _SUBQUERY.search(inner):
+        return body(*values)
+    return Sql(f"list_transform([{struct(bound)}], {lambda_([name], inner)})[1]")
+
+
 def any_null(*values: Sql) -> Sql:
     """Whether one of the values is NULL."""
     return Sql("(" + " OR ".join(f"{value} IS NULL" for value in values) + ")")
@@ -73,7 +96,7 @@ def any_true(results: Sql) -> Sql:
         unknown = Sql(f"({bound} IS NULL OR {has_null(bound)})")
         return case([(call("list_contains", bound, TRUE), TRUE), (unknown, NULL)], FALSE)
 
-    return bind([results], body)
+    return held([results], body)
 
 
 def keys_of(values: Sql, type_: TrinoType) -> Sql:
@@ -113,7 +136,7 @@ def distinct(values: Sql, type_: TrinoType) -> Sql:
         condition = Sql(f'(list_position({keys}, {key}) = "i")')
         return call("list_filter", bound, lambda_(["e", "i"], condition))
 
-    return bind([values, keys_of(values, type_)], body)
+    return held([values, keys_of(values, type_)], body)
 
 
 def inner_null(value: Sql, type_: TrinoType) -> Sql | None:
@@ -155,7 +178,7 @@ def comparable(values: Sql, type_: TrinoType) -> Sql:
         bad = conjunction([Sql(f"(len({bound}) > 1)"), call("list_contains", found, TRUE)])
         return case([(bad, refusal)], bound)
 
-    return bind([values], body)
+    return held([values], body)
 
 
 def order_key(value: Sql, type_: TrinoType) -> Sql:

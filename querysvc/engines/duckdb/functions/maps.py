@@ -11,7 +11,6 @@ from querysvc.engines.duckdb.lowering.fragments import (
     NULL,
     TRUE,
     Sql,
-    bind,
     call,
     case,
     cast,
@@ -68,7 +67,7 @@ def _map(site: CallSite) -> Sql:
             branches.append((call("list_contains", found, TRUE), _INDETERMINATE))
         return case(branches, build_map(keys, values, type_))
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _entry_columns(entries: Sql) -> tuple[Sql, Sql]:
@@ -84,12 +83,12 @@ def _map_from_entries(site: CallSite) -> Sql:
     assert isinstance(type_, Map)
 
     def body(entries: Sql) -> Sql:
-        result = bind(_entry_columns(entries), lambda k, v: build_map(k, v, type_))
+        result = lists.held(_entry_columns(entries), lambda k, v: build_map(k, v, type_))
         return case(
             [(lists.any_null(entries), NULL), (lists.has_null(entries), _NULL_ENTRY)], result
         )
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def multimap(keys: Sql, values: Sql, type_: Map) -> Sql:
@@ -102,7 +101,7 @@ def multimap(keys: Sql, values: Sql, type_: Map) -> Sql:
         grouped = call("list_transform", distinct, lambda_(["k"], picked))
         return lists.as_map(distinct, grouped, storage_type(type_))
 
-    return bind([lists.distinct(keys, type_.key), lists.keys_of(keys, type_.key)], body)
+    return lists.held([lists.distinct(keys, type_.key), lists.keys_of(keys, type_.key)], body)
 
 
 def _multimap_from_entries(site: CallSite) -> Sql:
@@ -115,10 +114,10 @@ def _multimap_from_entries(site: CallSite) -> Sql:
     def body(entries: Sql) -> Sql:
         return case(
             [(lists.any_null(entries), NULL), (lists.has_null(entries), _NULL_ENTRY)],
-            bind(_entry_columns(entries), grouped),
+            lists.held(_entry_columns(entries), grouped),
         )
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _map_entries(site: CallSite) -> Sql:
@@ -134,7 +133,7 @@ def first_of_keys(entries: Sql, key: TrinoType) -> Sql:
         return call("list_filter", bound, lambda_(["e", "i"], is_first))
 
     forms = call("list_transform", entries, lambda_(["e"], key_form(_KEY, key)))
-    return bind([entries, forms], body)
+    return lists.held([entries, forms], body)
 
 
 def _map_concat(site: CallSite) -> Sql:
@@ -151,7 +150,7 @@ def _map_concat(site: CallSite) -> Sql:
         kept = call("map_from_entries", first_of_keys(joined, type_.key))
         return lists.unless_null(maps, cast(kept, site.result_type))
 
-    return bind(site.arguments, body)
+    return lists.held(site.arguments, body)
 
 
 def _over_entries(site: CallSite, function: str) -> Sql:
@@ -176,7 +175,7 @@ def _transform_keys(site: CallSite) -> Sql:
         values = call("map_values", site.arguments[0])
         return lists.unless_null((bound,), build_map(bound, values, type_))
 
-    return bind([keys], body)
+    return lists.held([keys], body)
 
 
 def _transform_values(site: CallSite) -> Sql:
@@ -205,10 +204,10 @@ def _map_zip_with(site: CallSite) -> Sql:
             values = call("list_transform", keys, lambda_([name], result))
             return lists.as_map(keys, values, site.result_type)
 
-        joined = bind([lists.distinct(both, first_type.key)], made)
+        joined = lists.held([lists.distinct(both, first_type.key)], made)
         return lists.unless_null((first, second), joined)
 
-    return bind(site.arguments[:2], body)
+    return lists.held(site.arguments[:2], body)
 
 
 SCALARS: Final[ScalarTable] = {
