@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from querysvc.engines.duckdb.functions.clock_fields import Clock
 from querysvc.engines.duckdb.functions.vectorised import failure
+from querysvc.engines.duckdb.functions.zone_names import display_name
 from querysvc.errors import ErrorCode
 
 Element: TypeAlias = tuple[Any, ...]
@@ -286,6 +287,10 @@ def _print_zone_name(element: Element, clock: Clock) -> str:
         return "UTC" if element[1] else "Coordinated Universal Time"
     if clock.zone[0] in "+-":
         return clock.zone
+    seconds = clock.days * 86_400 + clock.milliseconds // 1000 - clock.offset_seconds
+    name = display_name(clock.zone, seconds, is_short=element[1])
+    if name is not None:
+        return name
     message = f"the name of time zone {clock.zone} in format_datetime is not supported"
     raise failure(ErrorCode.NOT_SUPPORTED, message)
 

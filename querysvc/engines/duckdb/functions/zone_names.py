@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,7 +19,7 @@ _UTC_NAMES: Final = frozenset(
 _UNKNOWN: Final = frozenset(
     # In the zone database, but not among Java's or Trino's zones.
     {"EST", "HST", "MST", "ROC", "Factory", "localtime", "posixrules", "Etc/Zulu"}
-    | {"Etc/Greenwich", "Etc/Universal", "Etc/Unknown"}
+    | {"Etc/Greenwich", "Etc/Universal", "Etc/Unknown", "America/Coyhaique"}
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,6 +99,23 @@ def instant_microseconds(zone: str, local_microseconds: int) -> int:
         offset_seconds(zone, seconds + _SECONDS_PER_DAY),
     )
     return local_microseconds - before * 1_000_000
+
+
+def display_name(zone: str, instant_seconds: int, *, is_short: bool) -> str | None:
+    """The English name of a zone's time at an instant, None when it is not known."""
+    if not 0 <= instant_seconds <= _LAST_SECOND:
+        return None
+    moment = (_EPOCH + timedelta(seconds=instant_seconds)).astimezone(_zone(zone))
+    standard, daylight = _display_names().get(zone, ("", ""))
+    names = daylight if moment.dst() else standard
+    return names.partition("|")[0 if is_short else 2] or None
+
+
+@lru_cache(maxsize=1)
+def _display_names() -> dict[str, tuple[str, str]]:
+    text = Path(__file__).with_name("zone_display.txt").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.split("\n") if line and line[0] != "#")
+    return {zone: (standard, daylight) for zone, standard, daylight in rows}
 
 
 @lru_cache(maxsize=65_536)
