@@ -12,7 +12,7 @@ from querysvc.sql.constraints import TableConstraint, statement_needs
 from querysvc.sql.context import AnalysisContext
 from querysvc.sql.expressions.analyser import Analyser
 from querysvc.sql.metadata import MetadataReader
-from querysvc.sql.parser import QUERY, ParsedStatement, parse, parse_expression
+from querysvc.sql.parser import QUERY, ParsedStatement, parse, parse_parameter
 from querysvc.sql.queries import QueryAnalyser
 from querysvc.sql.query_syntax import Query
 from querysvc.sql.scope import Scope
@@ -47,7 +47,7 @@ def analyse_query(
     query: Query, session: Session, metadata: MetadataReader, parameters: Sequence[str] = ()
 ) -> AnalysedStatement:
     """Check and type a parsed query, such as that of a CREATE TABLE AS."""
-    context = AnalysisContext(session, metadata, tuple(map(parse_expression, parameters)))
+    context = AnalysisContext(session, metadata, tuple(map(parse_parameter, parameters)))
     with deep_recursion():
         return _analysed(query, context)
 

@@ -65,7 +65,12 @@ def parse_query(sql: str) -> Query:
 
 
 def parse_expression(sql: str) -> Expression:
-    """Parse a text that must be one expression, such as an execution parameter."""
+    """Parse a text that must be one expression."""
+    return _Parser(sql, tokenize(sql)).whole_expression()
+
+
+def parse_parameter(sql: str) -> Expression:
+    """Parse the expression that is given for a `?`; it cannot hold any itself."""
     parser = _Parser(sql, tokenize(sql))
     expression = parser.whole_expression()
     if parser.parameters:
