@@ -32,6 +32,7 @@ FAMILIES: Final = (
     "maps",
     "math",
     "regexps",
+    "refused",
     "sequences",
     "sketches",
     "statistics",
