@@ -144,7 +144,8 @@ class StorageGuard:
                 raise StorageRuleError(
                     ErrorCode.ENCRYPTED_CROSS_REGION,
                     f"the region of bucket {one.bucket} cannot be told ({one.unanswered}); grant "
-                    "s3:ListBucket and s3:GetBucketLocation, or set unanswered_bucket_facts = pass",
+                    "s3:ListBucket and s3:GetBucketLocation, or set s3_unanswered_bucket_facts = "
+                    "pass",
                 )
         foreign = [one for one in objects if facts[one.bucket].region not in (None, home)]
         heads = self._head_all(foreign, facts)

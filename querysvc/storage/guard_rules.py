@@ -42,7 +42,7 @@ def check_payment(
                 ErrorCode.REQUESTER_PAYS_BUCKET,
                 f"it cannot be told whether bucket {one.bucket} is a requester-pays bucket "
                 f"({one.unanswered}); grant s3:GetBucketRequestPayment, or set "
-                "unanswered_bucket_facts = pass for an endpoint that has no such buckets",
+                "s3_unanswered_bucket_facts = pass for an endpoint that has no such buckets",
             )
 
 
