@@ -35,6 +35,7 @@ PRELOADED: Final = (
     "pyarrow.ipc",
     "pyarrow.parquet",
     "fsspec",
+    "regex",
     "_duckdb",
     "querysvc.engines.duckdb.worker",
 )
