@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,6 +34,10 @@ DDL = (
     """CREATE EXTERNAL TABLE shop.nowhere (id bigint)
        STORED AS PARQUET LOCATION 's3://no-such-bucket/x/'""",
 )
+ENDLESS = (
+    "SELECT count(*) FROM shop.orders a, shop.orders b, shop.orders c WHERE a.id + b.id + c.id = -1"
+)
+"""Answers nothing, for hours: what runs until it is ended."""
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +55,13 @@ def service(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         for statement in DDL:
             running.client.run(statement)
         yield running
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(0.02)
 
 
 def load(server: S3Server) -> None:

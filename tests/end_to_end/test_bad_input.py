@@ -79,7 +79,9 @@ def test_unknown_query_and_path_are_not_found(service: RunningService) -> None:
 
 def test_wrong_credentials_are_told(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> None:
     state = tmp_path_factory.mktemp("wrong")
-    with running_service(s3.url, state, s3_access_key_id="nobody", s3_secret_access_key="wrong") as wrong:
+    with running_service(
+        s3.url, state, s3_access_key_id="nobody", s3_secret_access_key="wrong"
+    ) as wrong:
         wrong.client.run(
             "CREATE EXTERNAL TABLE t (a int) STORED AS PARQUET LOCATION 's3://data/x/'"
         )

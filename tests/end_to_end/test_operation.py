@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,22 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from querysvc.client import Client, ServiceError
-from tests.end_to_end.conftest import DDL
+from tests.end_to_end.conftest import DDL, ENDLESS, until
 from tests.support import postgresql
 from tests.support.fault_proxy import Fault, FaultProxy, Rule
 from tests.support.running_service import RunningService, running_service
 from tests.support.s3 import S3Server
-
-ENDLESS = (
-    "SELECT count(*) FROM shop.orders a, shop.orders b, shop.orders c WHERE a.id + b.id + c.id = -1"
-)
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(0.02)
 
 
 def state(client: Client, query_id: str) -> str:
@@ -237,6 +225,7 @@ def replaces_at(number: int, s3: S3Server, key: str, data: bytes) -> Callable[[s
     return matches
 
 
+@pytest.mark.timeout(300)
 def test_postgresql_keeps_the_state_over_a_restart(
     s3: S3Server, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

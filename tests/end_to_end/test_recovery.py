@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from querysvc.client import Client
-from tests.end_to_end.conftest import DDL
+from tests.end_to_end.conftest import DDL, ENDLESS, until
 from tests.support.running_service import running_service
 from tests.support.s3 import S3Server
 
-ENDLESS = (
-    "SELECT count(*) FROM shop.orders a, shop.orders b, shop.orders c WHERE a.id + b.id + c.id = -1"
-)
 LIMITS = {"running_queries_max": 2, "lease_seconds": 2, "query_timeout_seconds": 60}
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(0.02)
 
 
 def states(client: Client, ids: list[str]) -> list[str]:
@@ -55,6 +43,7 @@ def state_dir(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
+@pytest.mark.timeout(300)
 def test_killed_service_loses_no_query_and_runs_none_twice(s3: S3Server, state_dir: Path) -> None:
     with running_service(s3.url, state_dir, **LIMITS) as service:
         client = service.client
@@ -103,6 +92,7 @@ def test_killed_service_loses_no_query_and_runs_none_twice(s3: S3Server, state_d
         assert {counted[query_id] for query_id in queued} == {1}, "what waited was run once"
 
 
+@pytest.mark.timeout(300)
 def test_stopped_service_gives_its_query_back_and_a_query_lost_twice_fails_by_name(
     s3: S3Server, state_dir: Path
 ) -> None:
