@@ -217,23 +217,24 @@ def _extreme_n(name: str) -> AggregateBuilder:
         limit = _limit(site, 1, f"second argument of {name}_n")
         if lists.is_plain(kind) and not needs_key(kind):
             return refuse_inner_nulls(site, 0, site.aggregate(name, value, limit))
-        return _ranked(site, name, value, value, kind, limit)
+        return _ranked(site, name, limit)
 
     return build
 
 
 def _extreme_by_n(site: AggregateSite, name: str) -> Sql:
-    value, key, _ = site.arguments
     if is_null(site.nodes[2]):
         return site.aggregate("any_value", typed_null(site.result_type))
     limit = _limit(site, 2, f"third argument of {name}_by")
-    return _ranked(site, name, value, key, site.types[1], limit)
+    return _ranked(site, name, limit)
 
 
-def _ranked(
-    site: AggregateSite, name: str, value: Sql, key: Sql, kind: TrinoType, limit: Sql
-) -> Sql:
-    """The values of the first keys in order; of equal keys the earlier row comes first."""
+def _ranked(site: AggregateSite, name: str, limit: Sql) -> Sql:
+    """The values of the first keys in order; of equal keys the earlier row comes first.
+
+    The last argument is the limit; the key stands before it, and is the value when alone.
+    """
+    value, key, kind = site.arguments[0], site.arguments[-2], site.types[-2]
     entry = struct([("k", key), ("v", value)])
     entries = site.aggregate("list", entry, condition=Sql(f"({key} IS NOT NULL)"))
     own = field(_ENTRY, "k")
