@@ -117,6 +117,8 @@ class Execution:
 
     def _create_views(self, relations: PlannedRelations) -> None:
         self.client.prefetch(())
+        for load in self.context.loads:
+            load()
         for index, sql in enumerate(relations.sql):
             self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view_name(index)} AS {sql}")
 

@@ -75,3 +75,17 @@ def test_the_run_fetches_what_the_estimate_told(engine_bench: EngineBench, shape
         fetched = engine_bench.outcome.statistics.scanned_bytes
         assert engine_bench.control.estimates[0].scanned_bytes == told.scanned_bytes
         assert fetched == pytest.approx(told.scanned_bytes, rel=0.01)
+
+
+def test_a_table_of_the_exact_path_is_fetched_once(
+    engine_bench: EngineBench,
+) -> None:
+    data = bz2.compress(lines(30_000))
+    named = {"once.csv.bz2": data}
+    engine_bench.gateway.objects = {**engine_bench.gateway.objects, **named}
+    table = scan(COLUMNS, [((), named)], TEXT, used=[0])
+    told = engine_bench.engine.estimate(plan([table], [("n", t.BIGINT)]), RecordingControl())
+    assert told.scanned_bytes == len(data)
+    rows = engine_bench.select(TEXT, COLUMNS, [((), named)], used=[0])
+    assert len(rows) == 30_000
+    assert engine_bench.outcome.statistics.scanned_bytes == len(data)

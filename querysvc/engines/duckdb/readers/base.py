@@ -111,6 +111,8 @@ class ReaderContext:
     """Every path that a part names, in order: the engine may open these alone."""
     diagnosers: list[tuple[int, int, Diagnoser]] = field(default_factory=list)
     """For ordinals from the first number below the second: how to find a bad value's line."""
+    loads: list[Callable[[], None]] = field(default_factory=list)
+    """What fills the parts' temporary tables; done when the query runs, so no estimate pays it."""
     watch: LineWatch = field(default_factory=LineWatch)
     """Text readers: tells when the fast path may not do."""
     json_files: list[File] = field(default_factory=list)
@@ -127,6 +129,7 @@ class ReaderContext:
         self.ordinals.clear()
         self.diagnosers.clear()
         self.json_files.clear()
+        self.loads.clear()
         self.watch = LineWatch()
 
     def path(self, file: File, suffix: str) -> str:

@@ -172,15 +172,15 @@ def _fast_source(
 def _exact_source(
     files: Sequence[File], _name: str | None, context: ReaderContext, text_format: TextFormat
 ) -> str:
-    """Fill a temporary table with the rows, split by ourselves."""
+    """A temporary table, to be filled with the rows, split by ourselves."""
     table = f"lines{len(context.ordinals)}"
     columns = max(text_format.columns, 1)
     schema = pa.schema(
         [*(pa.field(f"x{i}", pa.string()) for i in range(columns)), pa.field("file", pa.int64())]
     )
-    context.client.prefetch(read_in_order(files))
-    batches = _batches(files, context, text_format, schema)
-    context.load(table, schema, batches)
+    context.loads.append(
+        lambda: context.load(table, schema, _batches(files, context, text_format, schema))
+    )
     return quote_name(table)
 
 
