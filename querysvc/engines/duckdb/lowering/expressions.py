@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal as DecimalValue
+from operator import add, mul, sub
 from typing import Final
 
 from querysvc.engines.duckdb.functions.catalog import scalar_entry
@@ -62,9 +63,12 @@ from querysvc.tree import (
 from querysvc.types.algebra import DOUBLE, INTEGER_TYPES, REAL, Decimal, TrinoType
 
 # What may fail at run time, or is dear: such a term must not run when an earlier one decides.
+_INTEGER_ARITHMETIC: Final = {"+": add, "-": sub, "*": mul}
 _MAY_FAIL: Final = re.compile(
     r"\[NULL\]\[CAST\(|" + re.escape(FAILURE_MARK) + r'|"py_|//|[-+*] |CAST\("|"m_|AS DECIMAL'
 )
+# Only literals are written so, and only in types that hold them; a varchar's cast names VARCHAR.
+_DECIMAL_CONSTANT: Final = re.compile(r"CAST\('-?[0-9.]+' AS DECIMAL\(\d+,\d+\)\)")
 _EXACT_INTEGERS: Final[Mapping[TrinoType, int]] = {DOUBLE: 2**53, REAL: 2**24}
 _VOLATILE: Final = re.compile(r"random\(|uuid\(")
 
@@ -87,6 +91,9 @@ def _lambda(context: Context, node: Lambda) -> Sql:
 
 
 def _call(context: Context, node: Call) -> Sql:
+    constant = _computed(node)
+    if isinstance(constant, Literal):
+        return context.lower(constant)
     site = CallSite(
         name=node.name,
         key=node.key,
@@ -109,9 +116,30 @@ def _cast(context: Context, node: Cast) -> Sql:
     return convert(context, value, source, node.type)
 
 
+def _computed(node: Expression) -> Expression:
+    """Integer constants' sum, difference or product as a constant, where it does not overflow.
+
+    It cannot fail then, so that it keeps no OR from being split into the condition of a join.
+    """
+    if not isinstance(node, Call) or node.name not in _INTEGER_ARITHMETIC:
+        return node
+    if node.type not in INTEGER_TYPES or len(node.arguments) != 2:
+        return node
+    first, second = map(_computed, node.arguments)
+    if not (isinstance(first, Literal) and isinstance(second, Literal)):
+        return node
+    if not (isinstance(first.value, int) and isinstance(second.value, int)):
+        return node
+    if {first.type, second.type} != {node.type}:
+        return node
+    value = _INTEGER_ARITHMETIC[node.name](first.value, second.value)
+    limit = 1 << ((8 << INTEGER_TYPES.index(node.type)) - 1)
+    return Literal(value=value, type=node.type) if -limit <= value < limit else node
+
+
 def _folded(node: Cast) -> Sql | None:
     """A number's constant in a wider number's type: it is compared with bare columns."""
-    inner, target = node.value, node.type
+    inner, target = _computed(node.value), node.type
     if not isinstance(inner, Literal) or inner.value is None:
         return None
     value = inner.value
@@ -141,7 +169,7 @@ def _logical(context: Context, node: Logical) -> Sql:
     """
     terms = context.lower_all(node.terms)
     plain = operation(node.operator.value, *terms)
-    if not any(_MAY_FAIL.search(term) for term in terms[1:]):
+    if not any(_MAY_FAIL.search(_DECIMAL_CONSTANT.sub("0", term)) for term in terms[1:]):
         return plain
     return _short_circuit(node.operator, list(terms))
 
