@@ -1,0 +1,105 @@
+"""docs/compatibility.md, made from the tables that decide.
+
+python -m tests.support.compatibility_page > docs/compatibility.md
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from querysvc.engines.duckdb.functions import catalog
+from querysvc.engines.duckdb.functions.registry import Unsupported
+from querysvc.sql.ddl.parser import _STATEMENTS
+from querysvc.sql.functions.registry import load_registry
+from querysvc.sql.functions.signature import FunctionKind, Signature
+
+KNOWN = Path(__file__).parents[1] / "conformance" / "data" / "visible-known.json"
+_ENTRY = {
+    FunctionKind.SCALAR: catalog.scalar_entry,
+    FunctionKind.AGGREGATE: catalog.aggregate_entry,
+    FunctionKind.WINDOW: catalog.window_entry,
+}
+
+HEAD = """\
+# Compatibility
+
+Made by `python -m tests.support.compatibility_page > docs/compatibility.md`; a test fails when it is
+not current. What is not supported is refused by name with NOT_SUPPORTED, never approximated.
+
+## Statements
+
+| statement | state |
+|---|---|
+| SELECT, WITH [RECURSIVE], VALUES, TABLE, set operations | yes |
+| subqueries, joins, LATERAL, UNNEST | yes |
+| GROUPING SETS, ROLLUP, CUBE, windows with all frames, TABLESAMPLE, FETCH … WITH TIES | yes |
+| MATCH_RECOGNIZE, JSON_TABLE, WITH FUNCTION, FOR TIMESTAMP/VERSION AS OF | NOT_SUPPORTED |
+| CREATE TABLE AS SELECT, INSERT, UNLOAD, UPDATE, DELETE, MERGE | NOT_SUPPORTED |
+| CREATE VIEW, EXPLAIN; PREPARE and EXECUTE outside the Trino wire | NOT_SUPPORTED |
+"""
+
+TYPES = """
+## Types
+
+| type | state |
+|---|---|
+| boolean, tinyint … bigint, real, double, decimal(p,s) | yes |
+| varchar(n), char(n), varbinary, json, uuid, ipaddress | yes |
+| date; time(p), timestamp(p), with and without time zone, p ≤ 6; intervals | yes |
+| array, map, row | yes |
+| time and timestamp with p > 6; sketches (qdigest …); geometry | NOT_SUPPORTED |
+"""
+
+
+def page() -> str:
+    """The page."""
+    parts = [HEAD]
+    parts += [f"| {' '.join(words)} | yes |\n" for words, _ in _STATEMENTS]
+    parts.append(TYPES)
+    parts.append("\n## Functions\n\n")
+    signatures = _signatures()
+    states = {signature: _state(signature) for signature in signatures}
+    supported = sum(state == "yes" for state in states.values())
+    parts.append(f"{supported} of {len(signatures)} signatures of Trino 476 run.\n")
+    names: dict[str, list[tuple[Signature, str]]] = defaultdict(list)
+    for signature, state in states.items():
+        for name in (signature.name, *signature.aliases):
+            names[name].append((signature, state))
+    parts.append("\n| function | kind | state |\n|---|---|---|\n")
+    for name in sorted(names, key=str.lower):
+        kind = names[name][0][0].kind.value
+        parts.append(f"| {name} | {kind} | {_told(names[name])} |\n")
+    parts.append("\n## Known differences\n\nOf the recorded answers in `tests/conformance`:\n\n")
+    reasons = sorted(set(json.loads(KNOWN.read_text()).values()))
+    parts += [f"- {reason}\n" for reason in reasons]
+    return "".join(parts)
+
+
+def _signatures() -> list[Signature]:
+    registry = load_registry()
+    found = [s for name in registry.lines for s in registry.calls(name)]
+    return [s for s in dict.fromkeys(found) if not s.is_hidden]
+
+
+def _state(signature: Signature) -> str:
+    entry = _ENTRY[signature.kind](signature.name, signature.key)
+    if entry is None:
+        return "NOT_SUPPORTED"
+    if isinstance(entry, Unsupported):
+        return f"NOT_SUPPORTED: {entry.reason}"
+    return "yes"
+
+
+def _told(overloads: list[tuple[Signature, str]]) -> str:
+    states = {state for _, state in overloads}
+    if len(states) == 1:
+        return states.pop()
+    return (
+        "; ".join(f"`{s.key}`: {state}" for s, state in overloads if state != "yes") + "; else yes"
+    )
+
+
+if __name__ == "__main__":
+    print(page(), end="")
