@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	$(BIN)/uv pip install --quiet --python $(VENV) --editable '.[demo,postgres]' --group dev
+	$(BIN)/uv pip install --quiet --python $(VENV) --editable '.[demo,postgres]' --group dev --group clients
 	$(BIN)/uv pip check --quiet --python $(VENV)
 	@touch $@
 

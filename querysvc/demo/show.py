@@ -19,6 +19,15 @@ from querysvc.client import Client, JsonObject, ServiceError, ServiceUnreachable
 from querysvc.demo import data, store
 
 START_SECONDS_MAX = 60.0
+_STILL_SERVING = """
+Still serving; Ctrl-C ends it and forgets the data.
+
+  API         {url}/docs
+  query       .venv/bin/querysvc query{server} -d nyc "SELECT * FROM planes LIMIT 5"
+  shell       .venv/bin/querysvc shell{server} -d nyc
+  curl        curl -s '{url}/v1/queries?wait=10' -H 'Content-Type: application/json' \\
+                   -d '{{"database": "nyc", "sql": "SELECT count(*) FROM flights"}}'
+"""
 
 
 def run(*, once: bool, port: int) -> int:
@@ -101,15 +110,7 @@ def _wait_until_ready(client: Client, process: subprocess.Popen[bytes]) -> JsonO
 
 def _keep_serving(client: Client) -> None:
     server = "" if client.server.endswith(":8080") else f" -s {client.server}"
-    typer.echo(f"""
-Still serving; Ctrl-C ends it and forgets the data.
-
-  API         {client.server}/docs
-  query       .venv/bin/querysvc query{server} -d nyc "SELECT * FROM planes LIMIT 5"
-  shell       .venv/bin/querysvc shell{server} -d nyc
-  curl        curl -s '{client.server}/v1/queries?wait=10' -H 'Content-Type: application/json' \\
-                   -d '{{"database": "nyc", "sql": "SELECT count(*) FROM flights"}}'
-""")
+    typer.echo(_STILL_SERVING.format(url=client.server, server=server))
     try:
         signal.pause()
     except KeyboardInterrupt:

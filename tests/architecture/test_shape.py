@@ -15,7 +15,7 @@ FUNCTION_LINES_MAX = 60
 POSITIONAL_PARAMETERS_MAX = 5
 GENERATED_MARK = "generated"
 CALLED_BY_NAME = (ROOT / "querysvc" / "cli", ROOT / "querysvc" / "rest")
-"""Routes and commands: their parameters are a request's fields, and frameworks pass them by name."""
+"""Routes and commands: their parameters are a request's fields, passed by name."""
 
 MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 

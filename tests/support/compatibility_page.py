@@ -25,8 +25,8 @@ _ENTRY = {
 HEAD = """\
 # Compatibility
 
-Made by `python -m tests.support.compatibility_page > docs/compatibility.md`; a test fails when it is
-not current. What is not supported is refused by name with NOT_SUPPORTED, never approximated.
+Made by `python -m tests.support.compatibility_page > docs/compatibility.md`; a test fails when it
+is not current. What is not supported is refused by name with NOT_SUPPORTED, never approximated.
 
 ## Statements
 

@@ -28,8 +28,10 @@ def read(sql: str) -> ddl.Statement:
         ('DROP TABLE "A"."B"', ddl.DropTable(ddl.ObjectName("b", "a"))),
         ("DROP TABLE IF EXISTS c.d.t", ddl.DropTable(ddl.ObjectName("t", "d", "c"), True)),
         (
-            ("ALTER TABLE t ADD PARTITION (dt = '2024-01-01', h = 5) LOCATION 's3://b/x/'"
-            " PARTITION (dt = DATE '2024-01-02', h = -1)"),
+            (
+                "ALTER TABLE t ADD PARTITION (dt = '2024-01-01', h = 5) LOCATION 's3://b/x/'"
+                " PARTITION (dt = DATE '2024-01-02', h = -1)"
+            ),
             ddl.AddPartitions(
                 ddl.ObjectName("t"),
                 (
