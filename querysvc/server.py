@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import signal
 import socket
@@ -51,6 +52,8 @@ def serve(settings: Settings) -> None:
     try:
         listener = _listen(settings)
         application.start()
+        gc.collect()
+        gc.freeze()  # what start-up made stays: later collections need not walk it
         for layer in application.engine.containment_report():
             if not (layer.is_available and layer.is_applied):
                 _log.warning("containment_layer_missing", layer=layer.name, detail=layer.detail)
