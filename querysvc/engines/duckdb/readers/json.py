@@ -108,7 +108,7 @@ def _part(
         f" maximum_object_size = {_OBJECT_BYTES_MAX},"
         f" ignore_errors = {str(options.ignore_malformed).lower()}, hive_partitioning = false)"
     )
-    keys = _keys(reference, files, name, objects, options, context)
+    keys = _keys(reference, files, name, objects, options=options, context=context)
     base = context.claim(files, _diagnoser(context, options))
     relation = _relation(keys, objects, base, options)
     sql = select_typed(
@@ -187,6 +187,7 @@ def _keys(
     files: Sequence[File],
     name: str | None,
     objects: str,
+    *,
     options: JsonOptions,
     context: ReaderContext,
 ) -> list[_Key]:

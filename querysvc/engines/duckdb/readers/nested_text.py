@@ -17,11 +17,11 @@ def nested_value(
     """SQL of a value of any type whose parts are separated by the delimiter of `depth`."""
     null = f"({text} IS NULL OR {text} = {quote_text(options.null_format)})"
     if isinstance(type_, algebra.Array):
-        return _array(text, type_, source, options, depth, null)
+        return _array(text, type_, source, options, depth, null=null)
     if isinstance(type_, algebra.Map):
-        return _map(text, type_, source, options, depth, null)
+        return _map(text, type_, source, options, depth, null=null)
     if isinstance(type_, algebra.Row):
-        return _row(text, type_, source, options, depth, null)
+        return _row(text, type_, source, options, depth, null=null)
     as_text = text_value(text, type_)
     if as_text is not None:
         return f"CASE WHEN {null} THEN NULL ELSE {as_text} END"
@@ -29,7 +29,7 @@ def nested_value(
 
 
 def _array(
-    text: str, type_: algebra.Array, source: Source, options: TextOptions, depth: int, null: str
+    text: str, type_: algebra.Array, source: Source, options: TextOptions, depth: int, *, null: str
 ) -> str:
     item = f"e{depth}"
     element = nested_value(item, type_.element, source, options, depth + 1)
@@ -41,7 +41,7 @@ def _array(
 
 
 def _map(
-    text: str, type_: algebra.Map, source: Source, options: TextOptions, depth: int, null: str
+    text: str, type_: algebra.Map, source: Source, options: TextOptions, depth: int, *, null: str
 ) -> str:
     item = f"e{depth}"
     separator = _delimiter(options, depth + 1)
@@ -68,7 +68,7 @@ def _map(
 
 
 def _row(
-    text: str, type_: algebra.Row, source: Source, options: TextOptions, depth: int, null: str
+    text: str, type_: algebra.Row, source: Source, options: TextOptions, depth: int, *, null: str
 ) -> str:
     parts = _split(text, options, depth)
     fields = [
