@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.running_service import RunningService, running_service
-from tests.support.s3 import S3Server, find_versitygw, versitygw
+from tests.support.s3 import S3Server, require_versitygw, versitygw
 
 BUCKET = "data"
 ROWS = 1000
@@ -42,8 +42,7 @@ ENDLESS = (
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    if find_versitygw() is None:
-        pytest.skip("versitygw is not installed (make tools)")
+    require_versitygw()
     with versitygw(tmp_path_factory.mktemp("s3")) as server:
         load(server)
         yield server

@@ -136,12 +136,17 @@ def versitygw(folder: Path) -> Iterator[S3Server]:
             process.wait(timeout=10)
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
-    """A versitygw for the whole session; skips (fails in CI) where the binary is missing."""
+def require_versitygw() -> None:
+    """Skip where the binary is missing, and fail in CI."""
     if find_versitygw() is None:
         reason = "versitygw is not installed (tests/install-tools.sh installs it)"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A versitygw for the whole session; skips (fails in CI) where the binary is missing."""
+    require_versitygw()
     folder = Path(tempfile.mkdtemp(prefix="querysvc-s3-"))
     try:
         with versitygw(folder) as server:

@@ -12,7 +12,7 @@ import pytest
 
 from querysvc_drivers.aws_json import model
 from tests.support.running_service import RunningService, running_service
-from tests.support.s3 import S3Server, find_versitygw, versitygw
+from tests.support.s3 import S3Server, require_versitygw, versitygw
 
 BUCKET = "lake"
 OUTPUT = f"s3://{BUCKET}/results/"
@@ -21,8 +21,7 @@ REGION = "us-east-1"
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    if find_versitygw() is None:
-        pytest.skip("versitygw is not installed (make tools)")
+    require_versitygw()
     with versitygw(tmp_path_factory.mktemp("s3")) as server:
         client = server.client()
         client.create_bucket(Bucket=BUCKET)
