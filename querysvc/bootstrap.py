@@ -41,6 +41,7 @@ from querysvc.service.housekeeping import Housekeeping
 from querysvc.service.inspection import Inspector
 from querysvc.service.queries import QueryService, QueryServiceParts
 from querysvc.service.result_access import ResultAccess
+from querysvc.service.reuse import ResultReuse
 from querysvc.service.running import RunningQueries
 from querysvc.service.saved import SavedStatements
 from querysvc.service.statements import SelectExecutor, StatementExecutor
@@ -266,7 +267,12 @@ class Application:
         """Who runs which statement: a new kind of statement is registered here."""
         ddl = DdlStatements(DdlExecutor(self.catalog, _Directories(self.storage)))
         return {
-            AnalysedStatement: SelectExecutor(planner, self.engine, self._clock),
+            AnalysedStatement: SelectExecutor(
+                planner,
+                self.engine,
+                ResultReuse(self.state, self._spools, self._clock),
+                self._clock,
+            ),
             **dict.fromkeys(get_args(Statement), ddl),
         }
 

@@ -172,3 +172,7 @@ class QueryExecution:
     reused_previous_result: bool = False
     warnings: tuple[str, ...] = ()
     client_request_token: str | None = None
+    result_reuse_age_max_minutes: int | None = None
+    """How old an equal result may be that is given instead of running; None and 0: run."""
+    result_key: str | None = None
+    """The digest of all that the result depends on; None when it may differ from run to run."""

@@ -71,7 +71,9 @@ def summary(execution: JsonObject) -> str:
     seconds = f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
     rows = statistics["result_rows"]
     parts = [f"{rows:,} row{'' if rows == 1 else 's'} in {seconds}"]
-    if statistics["total_files"]:
+    if execution["reused_previous_result"]:
+        parts.append("an earlier result, nothing has changed since")
+    elif statistics["total_files"]:
         source = f"{statistics['scanned_files']:,} of {statistics['total_files']:,} files"
         if statistics["total_partitions"] > 1:
             partitions = statistics["scanned_partitions"], statistics["total_partitions"]

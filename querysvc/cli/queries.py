@@ -50,6 +50,9 @@ def query(
     validate: Annotated[
         bool, typer.Option("--validate", help="Check names and types; do not run.")
     ] = False,
+    reuse_minutes: Annotated[
+        int, typer.Option(min=0, max=10080, help="Accept an equal result that is this old.")
+    ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
     database: DatabaseOption = "default",
     work_group: WorkGroupOption = "primary",
@@ -64,7 +67,7 @@ def query(
     from querysvc.cli import running
 
     statement = _statement(sql, file)
-    options = {
+    options: dict[str, object] = {
         "database": database,
         "work_group": work_group,
         "parameters": parameter or None,
@@ -75,6 +78,7 @@ def query(
                 client, statement, options, what="estimate" if estimate else "validate"
             )
             return
+        options["result_reuse_age_max_minutes"] = reuse_minutes or None
         running.run(client, statement, options, output=output, quiet=quiet)
 
 

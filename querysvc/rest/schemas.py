@@ -41,6 +41,13 @@ class QueryRequest(BaseModel):
     output_location: str | None = Field(None, description="s3:// prefix for the result object.")
     time_zone: str = Field("UTC", description="The session's time zone.")
     timeout_seconds: float | None = Field(None, gt=0, description="Ends the query after this time.")
+    result_reuse_age_max_minutes: int = Field(
+        0,
+        ge=0,
+        le=10080,
+        description="Give the result of an equal query over the same objects that is at most this"
+        " old; 0 runs it.",
+    )
 
     def submission(self) -> QuerySubmission:
         """The request as the core takes it."""
@@ -57,6 +64,7 @@ class QueryRequest(BaseModel):
             client_request_token=self.client_request_token,
             result_configuration=ResultConfiguration(output_location=self.output_location),
             timeout_seconds=self.timeout_seconds,
+            result_reuse_age_max_minutes=self.result_reuse_age_max_minutes or None,
         )
 
 

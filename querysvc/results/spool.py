@@ -95,12 +95,12 @@ class SpoolReader:
 
     def __init__(self, path: Path, ends: tuple[BatchEnd, ...]) -> None:
         self._path = path
-        self._ends = ends
+        self.ends = ends
 
     @property
     def rows(self) -> int:
         """How many rows can be read."""
-        return self._ends[-1].rows if self._ends else 0
+        return self.ends[-1].rows if self.ends else 0
 
     def slice(self, first_row: int, rows_max: int) -> tuple[pa.RecordBatch, ...]:
         """Rows first_row … first_row + rows_max - 1, as far as they exist."""
@@ -116,14 +116,14 @@ class SpoolReader:
 
     def batches(self, first_row: int = 0) -> Iterator[pa.RecordBatch]:
         """The batches from `first_row` on; the first one is sliced."""
-        number = bisect_right(self._ends, first_row, key=lambda end: end.rows)
-        if number >= len(self._ends):
+        number = bisect_right(self.ends, first_row, key=lambda end: end.rows)
+        if number >= len(self.ends):
             return
         with _open(self._path) as source:
             schema, schema_end = _read_schema(source)
-            skipped = first_row - (self._ends[number - 1].rows if number else 0)
-            source.seek(self._ends[number - 1].offset if number else schema_end)
-            for end in self._ends[number:]:
+            skipped = first_row - (self.ends[number - 1].rows if number else 0)
+            source.seek(self.ends[number - 1].offset if number else schema_end)
+            for end in self.ends[number:]:
                 batch = pa.ipc.read_record_batch(pa.ipc.read_message(source), schema)
                 assert source.tell() == end.offset, "the index tells where batches end"
                 yield batch.slice(skipped) if skipped else batch

@@ -203,6 +203,8 @@ class QueryRunner:
             manifest_location=published.manifest_location if published else None,
             update_count=outcome.update_count,
             warnings=outcome.warnings,
+            result_key=outcome.result_key,
+            reused_previous_result=outcome.reused_previous_result,
         )
 
     def _fail(self, running: RunningQuery, error: QueryServiceError) -> Completion | None:

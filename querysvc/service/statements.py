@@ -18,10 +18,11 @@ import pyarrow as pa
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal, ResultColumn, Session, StatementType, Statistics
-from querysvc.plan import AnalysedStatement, Engine, ExecutionPlan
+from querysvc.plan import AnalysedStatement, Engine, ExecutionOutcome, ExecutionPlan
 from querysvc.planning.request import PlanRequest, QueryPlanner
-from querysvc.results.spool import write_rows
+from querysvc.results.spool import BatchEnd, write_rows
 from querysvc.service.clock import Clock
+from querysvc.service.reuse import ResultReuse, result_key
 from querysvc.service.running import RunningQuery
 from querysvc.state.values import WorkGroup
 from querysvc.types.algebra import VARCHAR
@@ -48,11 +49,15 @@ class RunContext:
             pa.array([row[index] for row in rows], pa.string()) for index in range(len(names))
         ]
         table = pa.Table.from_arrays(arrays, names=[str(index) for index in range(len(names))])
+        self.tell_batches(write_rows(self.spool, table))
+        return columns
+
+    def tell_batches(self, ends: Sequence[BatchEnd]) -> None:
+        """Tell of batches that are in the spool."""
         before = 0
-        for end in write_rows(self.spool, table):
+        for end in ends:
             self.running.on_batch(end.offset, end.rows - before)
             before = end.rows
-        return columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ class StatementOutcome:
     warnings: tuple[str, ...] = ()
     details: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What the audit log tells beside: the tables read."""
+    result_key: str | None = None
+    reused_previous_result: bool = False
 
 
 class StatementExecutor(Protocol):
@@ -85,9 +92,12 @@ Executors = Mapping[type, StatementExecutor]
 class SelectExecutor:
     """Plans a query and gives it to the engine."""
 
-    def __init__(self, planner: QueryPlanner, engine: Engine, clock: Clock) -> None:
+    def __init__(
+        self, planner: QueryPlanner, engine: Engine, reuse: ResultReuse, clock: Clock
+    ) -> None:
         self._planner = planner
         self._engine = engine
+        self._reuse = reuse
         self._clock = clock
 
     def execute(self, statement: AnalysedStatement, context: RunContext) -> StatementOutcome:
@@ -98,7 +108,13 @@ class SelectExecutor:
         planned = self._planner.plan(plan_request(statement, context))
         running.raise_if_stopped()
         planning_seconds = self._clock.steady_seconds() - began
-        outcome = self._engine.execute(planned.plan, context.spool, running)
+        key = result_key(statement, planned.plan)
+        is_reused = key is not None and self._takes_earlier_result(key, context)
+        outcome = (
+            ExecutionOutcome(running.live.rows, Statistics())
+            if is_reused
+            else self._engine.execute(planned.plan, context.spool, running)
+        )
         if outcome.rows != running.live.rows:
             raise QueryServiceError(
                 ErrorCode.GENERIC_INTERNAL_ERROR,
@@ -118,7 +134,22 @@ class SelectExecutor:
             statistics=statistics,
             warnings=(*statement.warnings, *planned.warnings),
             details={"tables": ", ".join(table_names(statement))},
+            result_key=key,
+            reused_previous_result=is_reused,
         )
+
+    def _takes_earlier_result(self, key: str, context: RunContext) -> bool:
+        execution = context.running.execution
+        ends = self._reuse.take(
+            key,
+            query_id=execution.id,
+            work_group=execution.work_group,
+            age_max_minutes=execution.result_reuse_age_max_minutes or 0,
+        )
+        if ends is None:
+            return False
+        context.tell_batches(ends)
+        return True
 
 
 def plan_request(statement: AnalysedStatement, context: RunContext) -> PlanRequest:

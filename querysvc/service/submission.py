@@ -85,11 +85,11 @@ class Submitter:
             result_configuration=configuration,
             output_location=_output(configuration, query_id, (statement_type, substatement_type)),
             client_request_token=submission.client_request_token,
+            result_reuse_age_max_minutes=submission.result_reuse_age_max_minutes,
         )
         terms = SubmissionTerms(
             roles=principal.roles,
             timeout_seconds=submission.timeout_seconds,
-            result_reuse_age_max_minutes=submission.result_reuse_age_max_minutes,
         )
         return self._queries.add(execution, terms, fingerprint=mark)
 

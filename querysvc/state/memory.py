@@ -262,6 +262,19 @@ class MemoryState(MemoryRecords):
                     expired.append(entry.execution.id)
         return expired
 
+    def find_result(self, key: str, *, work_group: str, completed_since: datetime) -> str | None:
+        """The newest query of the work group that succeeded with this result key and is kept."""
+        with self._queries_lock:
+            for entry in reversed(self._entries.values()):
+                found = entry.execution
+                if (found.result_key, found.work_group) != (key, work_group):
+                    continue
+                if found.state is not QueryState.SUCCEEDED or entry.results_expired:
+                    continue
+                if found.completed_at is not None and found.completed_at >= completed_since:
+                    return found.id
+        return None
+
     def _in_state(self, state: QueryState) -> list[_Entry]:
         return [entry for entry in self._entries.values() if entry.execution.state is state]
 

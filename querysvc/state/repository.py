@@ -40,7 +40,6 @@ class SubmissionTerms:
 
     roles: frozenset[str] = frozenset()
     timeout_seconds: float | None = None
-    result_reuse_age_max_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,7 @@ class Completion:
     update_count: int | None = None
     reused_previous_result: bool = False
     warnings: tuple[str, ...] = ()
+    result_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,10 @@ class QueryRepository(Protocol):
 
     def queue_position(self, query_id: str) -> int | None:
         """The 1-based place in the work group's queue when users take turns; None if not queued."""
+        ...
+
+    def find_result(self, key: str, *, work_group: str, completed_since: datetime) -> str | None:
+        """The newest query of the work group that succeeded with this result key and is kept."""
         ...
 
     def expire_results(self, *, completed_before: datetime, limit: int) -> Sequence[str]:

@@ -52,6 +52,7 @@ _CLAIM_LOCK = 0x71737663
 _SUBMISSION_MEMBERS = (
     *("session", "execution_parameters", "result_configuration", "output_location"),
     "client_request_token",
+    "result_reuse_age_max_minutes",
 )
 _OUTCOME_MEMBERS = (
     *("error", "columns", "statistics", "output_location", "manifest_location"),
@@ -266,6 +267,23 @@ class SqlQueries:
         with self._database.read() as connection:
             return connection.scalar(statement)
 
+    def find_result(self, key: str, *, work_group: str, completed_since: datetime) -> str | None:
+        """The newest query of the work group that succeeded with this result key and is kept."""
+        statement = (
+            select(_Q.c.id)
+            .where(
+                _Q.c.result_key == key,
+                _Q.c.work_group == work_group,
+                _Q.c.state == QueryState.SUCCEEDED.value,
+                _Q.c.completed_at >= completed_since,
+                _Q.c.results_expired.is_(False),
+            )
+            .order_by(_Q.c.sequence.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            return connection.scalar(statement)
+
     def expire_results(self, *, completed_before: datetime, limit: int) -> Sequence[str]:
         """Mark results of queries that ended before the time as gone; their ids."""
         old = (
@@ -360,6 +378,7 @@ def _end(connection: Connection, which: ColumnElement[bool], completion: Complet
         "outcome": dumps(document),
         "lease_owner": None,
         "lease_expires_at": None,
+        "result_key": completion.result_key,
     }
     if completion.statement_type is not None:
         values["statement_type"] = completion.statement_type.value

@@ -69,10 +69,12 @@ query_executions = Table(
     Column("cancel_requested", Boolean, nullable=False),
     Column("results_exposed", Boolean, nullable=False),
     Column("results_expired", Boolean, nullable=False),
+    Column("result_key", String(64)),
     Index(None, "state", "work_group", "principal"),
     Index(None, "work_group", "sequence"),
     Index(None, "principal", "sequence"),
     Index(None, "state", "completed_at"),
+    Index(None, "result_key"),
     sqlite_autoincrement=True,
 )
 

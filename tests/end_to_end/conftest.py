@@ -83,15 +83,15 @@ def load(server: S3Server) -> None:
     put("truncated/part.parquet", orders()[:-200])
 
 
-def orders() -> bytes:
+def orders(rows: int = ROWS) -> bytes:
     table = pa.table(
         {
-            "id": pa.array(range(ROWS), pa.int64()),
-            "amount": pa.array([i * 100 for i in range(ROWS)], pa.int64())
+            "id": pa.array(range(rows), pa.int64()),
+            "amount": pa.array([i * 100 for i in range(rows)], pa.int64())
             .cast(pa.decimal128(19, 0))
             .cast(pa.decimal128(21, 2))
             .cast(pa.decimal128(10, 2)),
-            "note": pa.array([None if i % 10 == 0 else f"note {i}" for i in range(ROWS)]),
+            "note": pa.array([None if i % 10 == 0 else f"note {i}" for i in range(rows)]),
         }
     )
     sink = io.BytesIO()

@@ -56,6 +56,9 @@ def execution_document(execution: QueryExecution) -> Document:
         "ExecutionParameters": list(execution.execution_parameters),
     }
     document |= {name: value for name, value in optional.items() if value}
+    if execution.result_reuse_age_max_minutes is not None:
+        age = {"Enabled": True, "MaxAgeInMinutes": execution.result_reuse_age_max_minutes}
+        document["ResultReuseConfiguration"] = {"ResultReuseByAgeConfiguration": age}
     if execution.output_location is not None:
         document["ResultConfiguration"] = configuration_document(execution.result_configuration) | {
             "OutputLocation": execution.output_location

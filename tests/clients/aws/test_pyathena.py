@@ -52,6 +52,16 @@ def test_a_cursor_reads_rows_of_pythons_types(connection: Any, shop: str) -> Non
     assert cursor.catalog
 
 
+def test_a_cursor_reuses_an_equal_result(connection: Any, shop: str) -> None:
+    sql = "SELECT count(*) AS reused FROM people"
+    reuse = {"result_reuse_enable": True, "result_reuse_minutes": 60}
+    cursors = [connection.cursor().execute(sql, **reuse) for _ in range(2)]
+    assert [cursor.reused_previous_result for cursor in cursors] == [False, True]
+    assert [cursor.fetchall() for cursor in cursors] == [[(3,)], [(3,)]]
+    assert [cursor.result_reuse_minutes for cursor in cursors] == [60, 60]
+    assert cursors[1].data_scanned_in_bytes == 0
+
+
 def test_a_cursor_pages_through_many_rows(connection: Any, shop: str) -> None:
     cursor = connection.cursor()
     cursor.execute("SELECT n FROM numbers")

@@ -120,9 +120,35 @@ def test_an_error_comes_back_with_line_and_column(state: State) -> None:
 
 
 def test_terms_reach_the_claimer(state: State) -> None:
-    terms = SubmissionTerms(frozenset({"admin", "x"}), 12.5, 60)
+    terms = SubmissionTerms(frozenset({"admin", "x"}), 12.5)
     state.add(query(), terms, fingerprint="f")
     assert must_claim(state).terms == terms
+
+
+def succeed(state: State, key: str | None, *, at: datetime = SOON) -> str:
+    add(state, query())
+    claimed = must_claim(state)
+    done = Completion(state=QueryState.SUCCEEDED, completed_at=at, result_key=key)
+    assert state.finish(claimed.execution.id, claimed.fencing_token, done)
+    return claimed.execution.id
+
+
+def test_the_newest_equal_result_is_found_by_its_key(state: State) -> None:
+    succeed(state, "k")
+    newest = succeed(state, "k")
+    succeed(state, "other")
+    succeed(state, None)
+    assert state.find_result("k", work_group="primary", completed_since=NOW) == newest
+    assert state.find_result("unknown", work_group="primary", completed_since=NOW) is None
+    assert state.find_result("k", work_group="elsewhere", completed_since=NOW) is None
+
+
+def test_an_old_or_expired_result_is_not_found(state: State) -> None:
+    succeed(state, "k", at=NOW)
+    assert state.find_result("k", work_group="primary", completed_since=SOON) is None
+    assert state.find_result("k", work_group="primary", completed_since=NOW) is not None
+    state.expire_results(completed_before=SOON, limit=10)
+    assert state.find_result("k", work_group="primary", completed_since=NOW) is None
 
 
 def test_same_token_and_submission_gives_the_first_query(state: State) -> None:

@@ -21,6 +21,7 @@ from querysvc.service.execution import QueryRunner, RunnerParts
 from querysvc.service.inspection import Inspector
 from querysvc.service.queries import QueryService, QueryServiceParts
 from querysvc.service.result_access import ResultAccess
+from querysvc.service.reuse import ResultReuse
 from querysvc.service.running import RunningQueries
 from querysvc.service.statements import SelectExecutor
 from querysvc.service.upkeep import Upkeep
@@ -80,7 +81,8 @@ def build(
     groups = WorkGroupService(state, state, audit, clock)
     groups.ensure_primary(WorkGroup("primary", enforces_configuration=False))
     limits = ResourceLimits(timeout_seconds=60)
-    executors: dict[type, object] = {AnalysedStatement: SelectExecutor(planner, engine, clock)}
+    select = SelectExecutor(planner, engine, ResultReuse(state, spools, clock), clock)
+    executors: dict[type, object] = {AnalysedStatement: select}
     runner = QueryRunner(
         RunnerParts(
             queries=state,
