@@ -1,8 +1,9 @@
 """Who calls: API keys, and AWS-style key pairs for wires that sign requests.
 
 An API key is `qsvc_<id>_<secret>`. The secret has 256 bits of chance, so that its SHA-256 is all
-that needs to be kept. A key pair's secret must be known to check a signature: it is kept encrypted
-(AES-256-GCM) under the key file of the state directory.
+that needs to be kept, beside what checks a SCRAM proof of it (ADR-0014). A key pair's secret must be
+known to check a signature: it is kept encrypted (AES-256-GCM) under the key file of the state
+directory.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal
 from querysvc.service.clock import Clock
 from querysvc.service.permissions import ADMIN, WORK_GROUP_ROLE
+from querysvc.service.scram import Verifier, make_verifier, parse_verifier
 from querysvc.state.repository import KeyRepository
 from querysvc.state.values import ApiKey, KeyPair
 
@@ -51,6 +53,14 @@ class NewKeyPair:
 
     pair: KeyPair
     secret_access_key: str = dataclasses.field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ScramKey:
+    """A valid API key as SCRAM needs it; `verifier` is None for keys made before there were any."""
+
+    principal: Principal
+    verifier: Verifier | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +133,21 @@ class Authenticator:
             return ANONYMOUS
         if text is None:
             raise _failed("An API key is needed: Authorization: Bearer qsvc_…")
-        key = self._checked(text)
-        groups = key.work_groups or frozenset()
-        return Principal(key.principal, key.roles | {WORK_GROUP_ROLE + name for name in groups})
+        return _principal(self._checked(text))
+
+    def scram_keys(self, user: str) -> tuple[ScramKey, ...]:
+        """The valid keys of a principal."""
+        return tuple(
+            ScramKey(_principal(key), _verifier(key))
+            for key in self._keys.list_api_keys()
+            if key.principal == user and self._is_valid(key.expires_at, key.revoked_at)
+        )
 
     def create_key(self, request: KeyRequest) -> NewKey:
         """Make an API key."""
         key_id = secrets.token_hex(8)
         secret = secrets.token_urlsafe(32)
+        text = f"{_PREFIX}_{key_id}_{secret}"
         key = ApiKey(
             id=key_id,
             secret_hash=_hash(secret),
@@ -140,9 +157,10 @@ class Authenticator:
             description=request.description,
             created_at=self._clock.now(),
             expires_at=request.expires_at,
+            scram_verifier=str(make_verifier(request.principal, text)),
         )
         self._keys.add_api_key(key)
-        return NewKey(key, f"{_PREFIX}_{key_id}_{secret}")
+        return NewKey(key, text)
 
     def list_keys(self) -> tuple[ApiKey, ...]:
         """All API keys, revoked ones too."""
@@ -206,6 +224,15 @@ class Authenticator:
     def _must_exist(self, revoke: Callable[..., bool], name: str) -> None:
         if not revoke(name, revoked_at=self._clock.now()):
             raise QueryServiceError(ErrorCode.NOT_FOUND, f"There is no key {name}.")
+
+
+def _principal(key: ApiKey) -> Principal:
+    groups = key.work_groups or frozenset()
+    return Principal(key.principal, key.roles | {WORK_GROUP_ROLE + name for name in groups})
+
+
+def _verifier(key: ApiKey) -> Verifier | None:
+    return None if key.scram_verifier is None else parse_verifier(key.scram_verifier)
 
 
 def _hash(secret: str) -> str:

@@ -112,6 +112,8 @@ class ApiKey:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    scram_verifier: str | None = field(default=None, repr=False)
+    """What checks a SCRAM proof of the key; None for keys made before there were any."""
 
 
 @dataclass(frozen=True, slots=True)
