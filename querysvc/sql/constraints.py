@@ -121,11 +121,15 @@ class _Needs:
             self._source(select.source, known)
 
     def _read(self, node: object) -> None:
+        only_counted: set[int] = set()  # by identity: queries whose values nobody looks at
         for part in parts_in(node):
             if isinstance(part, tree.ColumnReference):
                 self.fields.setdefault(part.relation, set()).add(part.field)
+            elif isinstance(part, tree.Exists):
+                only_counted.add(id(part.query))
             elif isinstance(part, tree.Query):
-                self.query(part, set(range(len(part.output))), ())
+                outputs = () if id(part) in only_counted else range(len(part.output))
+                self.query(part, set(outputs), ())
 
     def _conditions(self, item: tree.FromItem) -> None:
         if isinstance(item, tree.Join):

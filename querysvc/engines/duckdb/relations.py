@@ -20,6 +20,7 @@ from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
 from querysvc.engines.duckdb.readers.text import read_csv, read_text
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import ExecutionPlan, ReadEstimate, TableScan
+from querysvc.types.algebra import TrinoType
 from querysvc_catalog.errors import UnsupportedFormatError
 from querysvc_catalog.model import StorageDescriptor
 from querysvc_catalog.serdes import StorageFormat, resolve_format
@@ -133,9 +134,20 @@ def _padded(scan: TableScan, sql: str) -> str:
     The analyser's scans list all columns; DuckDB drops again what is not used.
     """
     used = {index for index, _ in used_columns(scan.reference)}
-    unused = [index for index in range(len(scan.reference.columns)) if index not in used]
-    nulls = ", ".join(f"NULL AS {quote_name(f'c{index}')}" for index in unused)
-    return f"SELECT *, {nulls} FROM ({sql}) AS scanned" if unused else sql
+    nulls = ", ".join(
+        f"{_null(column.type)} AS {quote_name(f'c{index}')}"
+        for index, column in enumerate(scan.reference.columns)
+        if index not in used
+    )
+    return f"SELECT *, {nulls} FROM ({sql}) AS scanned" if nulls else sql
+
+
+def _null(type_: TrinoType) -> str:
+    """A NULL that expressions over the column still bind to, whatever DuckDB then leaves out."""
+    try:
+        return literal_text(None, type_)
+    except QueryServiceError:  # a type that no query of ours can read, either
+        return "NULL"
 
 
 def _union(scan: TableScan, parts: Sequence[Part]) -> str:

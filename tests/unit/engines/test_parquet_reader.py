@@ -150,6 +150,15 @@ def test_a_mismatch_in_a_column_that_is_not_used_does_no_harm(bench: ParquetBenc
     assert bench.select(columns, [((), {"f": data})], used=[1]) == [(2,)]
 
 
+def test_expressions_over_columns_that_are_not_read_still_bind(bench: ParquetBench) -> None:
+    row = t.Row((t.RowField("x", t.BIGINT),))
+    columns = [TableColumn("a", t.BIGINT), TableColumn("b", row)]
+    data = parquet(pa.table({"a": [1, 2], "b": [{"x": 1}, {"x": 2}]}))
+    sql = 'SELECT count(*) FROM t0 WHERE EXISTS (SELECT t0."c0", ("c1")."f0" FROM t0)'
+    result = [("n", t.BIGINT)]
+    assert bench.select(columns, [((), {"f": data})], sql, result, used=[0]) == [(2,)]
+
+
 def test_a_value_out_of_range_is_bad_data_with_file_and_value(bench: ParquetBench) -> None:
     columns = [TableColumn("a", t.INTEGER)]
     good, bad = one(pa.array([1], pa.int64())), one(pa.array([1, 5_000_000_000], pa.int64()))
