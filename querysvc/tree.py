@@ -345,10 +345,15 @@ class Values(Relation):
 
 @dataclass(frozen=True, slots=True)
 class Subquery(Relation):
-    """A derived table; sees the relations to its left when `is_lateral`."""
+    """A derived table; sees the relations to its left when `is_lateral`.
+
+    Past a barrier no expression from outside may be evaluated on rows that the query drops: their
+    values must not be told by errors.
+    """
 
     query: Query
     is_lateral: bool = False
+    is_barrier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

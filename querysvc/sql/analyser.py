@@ -44,10 +44,20 @@ def analyse(
 
 
 def analyse_query(
-    query: Query, session: Session, metadata: MetadataReader, parameters: Sequence[str] = ()
+    query: Query,
+    session: Session,
+    metadata: MetadataReader,
+    parameters: Sequence[str] = (),
+    *,
+    replaced_view: tuple[str, str, str] | None = None,
 ) -> AnalysedStatement:
     """Check and type a parsed query, such as that of a CREATE TABLE AS."""
-    context = AnalysisContext(session, metadata, tuple(map(parse_parameter, parameters)))
+    context = AnalysisContext(
+        session,
+        metadata,
+        tuple(map(parse_parameter, parameters)),
+        replaced_view=replaced_view,
+    )
     with deep_recursion():
         return _analysed(query, context)
 
@@ -66,7 +76,9 @@ def _analysed(query: Query, context: AnalysisContext) -> AnalysedStatement:
         context.metadata,
         context.parameters,
         views=context.views,
+        row_filters=context.row_filters,
         relations=context.relations,
+        replaced_view=context.replaced_view,
         skipped=context.skipped | unused,
     )
     return _analysed(query, again)

@@ -59,8 +59,12 @@ class AnalysisContext:
     tables: list[TableUse] = field(default_factory=list)
     views: dict[str, Query] = field(default_factory=dict)
     """The trees of views by their text; held, so that no id of a node comes twice."""
+    row_filters: dict[str, syntax.Expression] = field(default_factory=dict)
+    """The trees of row filters by their text; held, as those of views."""
     relations: dict[tuple[str, str, str], TableInfo | ViewInfo | None] = field(default_factory=dict)
     """What the catalog answered, so that it is asked once and one statement sees one state."""
+    replaced_view: tuple[str, str, str] | None = None
+    """The view that the statement is about to replace, which it must not read."""
     with_queries: dict[int, WithQuery] = field(default_factory=dict)
     """The WITH clauses' queries by CTE id."""
     skipped: frozenset[int] = frozenset()

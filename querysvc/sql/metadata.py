@@ -15,6 +15,21 @@ from querysvc_catalog.model import Table
 
 
 @dataclass(frozen=True, slots=True)
+class VisibleCells:
+    """A part of a table that may be read: named columns of the rows that a filter lets through.
+
+    None is all columns, and all rows. Column names are in lower case; the filter is SQL.
+    """
+
+    columns: frozenset[str] | None = None
+    row_filter: str | None = None
+
+
+Visibility = tuple[VisibleCells, ...] | None
+"""What whoever asks may read of a table or view: the union of parts; None is everything."""
+
+
+@dataclass(frozen=True, slots=True)
 class TableInfo:
     """A table as statements see it: the catalog's entry, and its columns with Trino's types.
 
@@ -24,6 +39,7 @@ class TableInfo:
     table: Table
     columns: tuple[TableColumn, ...]
     generation: int = 0
+    visible: Visibility = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +50,7 @@ class ViewInfo:
     columns: tuple[ResultColumn, ...]
     catalog: str | None = None
     database: str | None = None
+    visible: Visibility = None
 
 
 class MetadataReader(Protocol):
@@ -44,6 +61,10 @@ class MetadataReader(Protocol):
     def schema_exists(self, catalog: str, database: str) -> bool: ...
 
     def relation(self, catalog: str, database: str, name: str) -> TableInfo | ViewInfo | None: ...
+
+    def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
+        """The tables and views of a schema that exists, for «did you mean»."""
+        ...
 
 
 class MemoryMetadata:
@@ -79,3 +100,6 @@ class MemoryMetadata:
         if catalog != self._catalog:
             return None
         return self._schemas.get(database, {}).get(name)
+
+    def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
+        return tuple(self._schemas[database])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from querysvc import tree
@@ -13,13 +14,16 @@ from querysvc.sql.expressions.coercion import coerce
 from querysvc.sql.expressions.operators import apply_operator
 from querysvc.sql.metadata import TableInfo, ViewInfo
 from querysvc.sql.parser import parse_query
+from querysvc.sql.restrictions import Restriction
 from querysvc.sql.scope import NamedQuery, Scope, ScopeField, fail
 from querysvc.sql.sources import Source, coerce_query, relation_source
+from querysvc.sql.suggestions import close_names
 from querysvc.sql.table_functions import exclude_columns, sequence
+from querysvc.sql.view_columns import staleness
 from querysvc.sql.walk import check_scalar, everything_in
 from querysvc.types import algebra
 from querysvc.types.algebra import BIGINT, BOOLEAN, UNKNOWN
-from querysvc.types.coercion import can_coerce, common_super_type
+from querysvc.types.coercion import common_super_type
 
 if TYPE_CHECKING:
     from querysvc.sql.queries import QueryAnalyser
@@ -35,6 +39,7 @@ class RelationAnalyser:
         self._queries = queries
         self._context = queries.context
         self._views: list[tuple[str, str, str]] = []
+        self._restriction = Restriction(queries)
 
     def analyse(self, node: qs.Relation, scope: Scope) -> Source:
         """The typed relation; `scope` is what a lateral reference can see."""
@@ -57,9 +62,13 @@ class RelationAnalyser:
         if found is None:
             raise self._missing(node, catalog, database, name)
         parts = tuple(part.name.lower() for part in node.name)
+        place = (catalog, database, name)
+        self._restriction.require_some(place, found.visible)
         if isinstance(found, ViewInfo):
-            return self._view(node, found, (catalog, database, name), parts)
-        return self._scan(found, (catalog, database), parts)
+            source = self._view(node, found, place, parts)
+        else:
+            source = self._scan(found, (catalog, database), parts)
+        return self._restriction.applied(node, source, place, found.visible)
 
     def _named(self, node: qs.Table, named: NamedQuery) -> Source:
         if named.is_open:
@@ -85,7 +94,8 @@ class RelationAnalyser:
         if not metadata.schema_exists(catalog, database):
             return fail(ErrorCode.SCHEMA_NOT_FOUND, node, f"Schema '{database}' does not exist")
         message = f"Table '{catalog}.{database}.{name}' does not exist"
-        return fail(ErrorCode.TABLE_NOT_FOUND, node, message)
+        suggestions = close_names(name, metadata.relation_names(catalog, database))
+        return fail(ErrorCode.TABLE_NOT_FOUND, node, message, suggestions)
 
     def _scan(self, info: TableInfo, place: tuple[str, str], name: tuple[str, ...]) -> Source:
         index = self._context.table_index(*place, info)
@@ -113,6 +123,9 @@ class RelationAnalyser:
         place: tuple[str, str, str],
         name: tuple[str, ...],
     ) -> Source:
+        if place == self._context.replaced_view:
+            message = "Statement would create a recursive view"
+            raise fail(ErrorCode.VIEW_IS_RECURSIVE, node, message)
         if place in self._views or len(self._views) >= _VIEW_DEPTH_MAX:
             raise fail(ErrorCode.VIEW_IS_RECURSIVE, node, "View is recursive")
         self._views.append(place)
@@ -124,14 +137,16 @@ class RelationAnalyser:
                 parsed, (view.catalog or place[0], view.database or place[1])
             )
         except StatementError as error:
+            if error.code is ErrorCode.PERMISSION_DENIED:
+                raise
             message = f"Failed analyzing stored view '{'.'.join(place)}': {error}"
             raise fail(ErrorCode.INVALID_VIEW, node, message) from error
         finally:
             self._views.pop()
         types = tuple(column.type for column in view.columns)
-        actual = [column.type for column in query.output]
-        if len(types) != len(actual) or not all(map(can_coerce, actual, types)):
-            message = f"View '{'.'.join(place)}' is stale or in invalid state"
+        reason = staleness(view.columns, query.output)
+        if reason is not None:
+            message = f"View '{'.'.join(place)}' is stale or in invalid state: {reason}"
             raise fail(ErrorCode.VIEW_IS_STALE, node, message)
         query = coerce_query(query, types, self._context.next_relation())
         fields = tuple(tree.Field(column.name, column.type) for column in view.columns)
@@ -155,11 +170,9 @@ class RelationAnalyser:
         source = self.analyse(node.relation, scope)
         name = (node.alias.name.lower(),)
         if node.columns is None:
-            fields = tuple(
-                ScopeField(item.name, item.expression, name, item.is_hidden)
-                for item in source.fields
+            return Source(
+                source.item, tuple(replace(item, relation=name) for item in source.fields)
             )
-            return Source(source.item, fields)
         visible = source.visible
         if len(visible) != len(node.columns):
             message = (
@@ -219,9 +232,7 @@ class RelationAnalyser:
         return Source(
             relation,
             tuple(
-                ScopeField(
-                    item.name, _moved(item.expression, relation.id), item.relation, item.is_hidden
-                )
+                replace(item, expression=_moved(item.expression, relation.id))
                 for item in source.fields
             ),
         )
@@ -333,7 +344,8 @@ def _lateral_of(node: qs.Relation) -> qs.Relation | None:
 
 
 def _moved(expression: tree.Expression, relation: int) -> tree.Expression:
-    assert isinstance(expression, tree.ColumnReference)  # a relation's own field
+    if not isinstance(expression, tree.ColumnReference):
+        return expression  # what stands for a column that may not be read
     return tree.ColumnReference(expression.type, relation, expression.field)
 
 

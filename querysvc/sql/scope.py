@@ -7,12 +7,13 @@ enclosing query, whose columns make a subquery correlated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from querysvc import tree
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.sql import syntax
+from querysvc.sql.suggestions import close_names
 from querysvc.types.algebra import Row
 
 
@@ -20,12 +21,15 @@ from querysvc.types.algebra import Row
 class ScopeField:
     """A column in sight: `name` as written (None when it has none), its relation's qualified
     name in lower case (None when it has none), and the expression that it stands for.
+
+    `denied_in` names the table or view whose column it is, when it may not be read.
     """
 
     name: str | None
     expression: tree.Expression
     relation: tuple[str, ...] | None = None
     is_hidden: bool = False
+    denied_in: str | None = None
 
     def matches(self, prefix: tuple[str, ...]) -> bool:
         """Whether `prefix.name` can mean this field: the prefix is a suffix of the relation."""
@@ -34,10 +38,12 @@ class ScopeField:
         return self.relation is not None and self.relation[-len(prefix) :] == prefix
 
 
-def fail(code: ErrorCode, node: syntax.Node, message: str) -> StatementError:
+def fail(
+    code: ErrorCode, node: syntax.Node, message: str, suggestions: tuple[str, ...] = ()
+) -> StatementError:
     """The error of a node, with its position; to be raised."""
     line, column = node.position
-    return StatementError(code, message, line=line, column=column)
+    return StatementError(code, message, line=line, column=column, suggestions=suggestions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +100,19 @@ class Scope:
                 name = ".".join(lowered)
                 raise fail(ErrorCode.AMBIGUOUS_NAME, node, f"Column '{name}' is ambiguous")
             if found:
-                return found[0]
+                return _readable(found[0])
             if scope._names_a_column(lowered):
                 return None
             scope = scope.parent
         return None
+
+    def _column_names(self) -> Iterator[str]:
+        scope: Scope | None = self
+        while scope is not None:
+            for item in scope.fields:
+                if item.name is not None and not item.is_hidden:
+                    yield item.name.lower()
+            scope = scope.parent
 
     def is_column_reference(self, parts: tuple[str, ...]) -> bool:
         """Whether some proper prefix of the name is a column, here or outside."""
@@ -119,7 +133,7 @@ class Scope:
         if found is not None:
             return found.expression
         if len(parts) == 1 or not self.is_column_reference(parts):
-            raise missing_column(parts, node)
+            raise missing_column(parts, node, close_names(parts[-1], self._column_names()))
         base = self.resolve_column(parts[:-1], _base(node))
         return dereference(base, parts[-1], node, text=".".join(parts))
 
@@ -182,14 +196,27 @@ def _check_extension(node: syntax.WindowSpecification, base: syntax.WindowSpecif
         raise fail(ErrorCode.INVALID_WINDOW_REFERENCE, node.existing or node, message)
 
 
+def _readable(field: ScopeField) -> ScopeField:
+    if field.denied_in is None:
+        return field
+    raise StatementError(
+        ErrorCode.PERMISSION_DENIED,
+        f"Access Denied: Cannot select from columns [{field.name}] in table or view"
+        f" {field.denied_in}",
+    )
+
+
 def _base(node: syntax.Node) -> syntax.Node:
     return node.base if isinstance(node, syntax.Dereference) else node
 
 
-def missing_column(parts: Iterable[str], node: syntax.Node) -> StatementError:
+def missing_column(
+    parts: Iterable[str], node: syntax.Node, suggestions: tuple[str, ...] = ()
+) -> StatementError:
     """COLUMN_NOT_FOUND, as Trino words it."""
     name = ".".join(part.lower() for part in parts)
-    return fail(ErrorCode.COLUMN_NOT_FOUND, node, f"Column '{name}' cannot be resolved")
+    message = f"Column '{name}' cannot be resolved"
+    return fail(ErrorCode.COLUMN_NOT_FOUND, node, message, suggestions)
 
 
 def dereference(

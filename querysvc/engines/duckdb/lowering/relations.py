@@ -28,6 +28,8 @@ from querysvc.tree import (
 from querysvc.types.algebra import Array, Map, Row
 
 SEQUENCE_ROWS_MAX: Final = 2**31 - 1
+_ALL_ROWS: Final = 2**63 - 1
+"""A limit that drops no row: DuckDB moves no filter below a LIMIT."""
 
 
 def from_item(context: Context, item: FromItem) -> Sql:
@@ -67,7 +69,10 @@ def _values(context: Context, item: Values) -> Sql:
 
 def _subquery(context: Context, item: Subquery) -> Sql:
     lateral = "LATERAL " if item.is_lateral else ""
-    return Sql(f"{lateral}({context.query(item.query)}) AS {_alias(item)}")
+    query = context.query(item.query)
+    if item.is_barrier:
+        query = Sql(f'SELECT * FROM ({query}) AS "b" LIMIT {_ALL_ROWS}')
+    return Sql(f"{lateral}({query}) AS {_alias(item)}")
 
 
 def _cte(context: Context, item: CteReference) -> Sql:
