@@ -152,7 +152,9 @@ def raise_if_failed(execution: JsonObject) -> None:
     error = execution.get("error")
     if execution["state"] == "FAILED" and error:
         message = _where(error) + error["message"]
-        raise ServiceError(error["code"], message, error_type=error.get("type", ""))
+        raise ServiceError(
+            error["code"], message + _suggestions(error), error_type=error.get("type", "")
+        )
     if execution["state"] == "CANCELLED":
         raise ServiceError("USER_CANCELED", "Query was cancelled", error_type="USER_ERROR")
 
@@ -167,7 +169,7 @@ def _raise_for_problem(status: int, content: bytes) -> None:
     text = problem.get("detail") or problem.get("title") or f"the server answered {status}"
     raise ServiceError(
         problem.get("code", f"HTTP_{status}"),
-        _where(problem) + text,
+        _where(problem) + text + _suggestions(problem),
         error_type=problem.get("error_type", ""),
         status=status,
     )
@@ -176,3 +178,8 @@ def _raise_for_problem(status: int, content: bytes) -> None:
 def _where(error: JsonObject) -> str:
     """`line 1:8: ` as Trino begins its messages, when the error has a place."""
     return f"line {error['line']}:{error['column']}: " if error.get("line") else ""
+
+
+def _suggestions(error: JsonObject) -> str:
+    names = error.get("suggestions")
+    return f". Did you mean {' or '.join(names)}?" if names else ""

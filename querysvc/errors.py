@@ -244,17 +244,25 @@ class ErrorCode(Enum):
 class QueryServiceError(Exception):
     """A failure that a client is told about: code, message, and where in the statement if known.
 
-    `line` and `column` are 1-based, as Trino counts them (code points).
+    `line` and `column` are 1-based, as Trino counts them (code points). `suggestions` are names
+    that exist and are like the one that does not; the message stays Trino's.
     """
 
     def __init__(
-        self, code: ErrorCode, message: str, *, line: int | None = None, column: int | None = None
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        suggestions: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.line = line
         self.column = column
+        self.suggestions = suggestions
 
     def __str__(self) -> str:
         """`CODE: line 1:8: message`, the form that Trino's and Athena's clients know."""
@@ -262,7 +270,8 @@ class QueryServiceError(Exception):
         return f"{self.code.name}: {where}{self.message}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.code, self.message, self.line, self.column))
+        parts = (self.code, self.message, self.line, self.column, self.suggestions)
+        return (_rebuild, (type(self), *parts))
 
 
 class StatementError(QueryServiceError):
@@ -279,8 +288,9 @@ def _rebuild(
     message: str,
     line: int | None,
     column: int | None,
+    suggestions: tuple[str, ...],
 ) -> QueryServiceError:
-    return kind(code, message, line=line, column=column)
+    return kind(code, message, line=line, column=column, suggestions=suggestions)
 
 
 STORAGE_RULES = frozenset(

@@ -140,6 +140,7 @@ class ErrorInfo:
     message: str
     line: int | None = None
     column: int | None = None
+    suggestions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

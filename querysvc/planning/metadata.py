@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Callable
-from typing import Any
 
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.model import ResultColumn
 from querysvc.plan import TableColumn
+from querysvc.planning.views import view_info
 from querysvc.sql.metadata import TableInfo, ViewInfo
 from querysvc.types.algebra import BIGINT, VARCHAR, TimestampTz, TrinoType
 from querysvc.types.hive import from_hive
-from querysvc.types.parse import parse_type
 from querysvc_catalog.errors import CatalogError, EntityNotFoundError
 from querysvc_catalog.model import Column, DatabaseName, Table, TableName
 from querysvc_catalog.service import CatalogService
@@ -26,7 +21,6 @@ _HIDDEN = (
     TableColumn("$file_modified_time", TimestampTz(3), is_hidden=True),
 )
 _HIDDEN_OF_PARTITIONED = (*_HIDDEN, TableColumn("$partition", VARCHAR, is_hidden=True))
-_VIEW_START, _VIEW_END = "/* Presto View: ", " */"
 
 
 class CatalogMetadata:
@@ -56,6 +50,10 @@ class CatalogMetadata:
             return view_info(table)
         return TableInfo(table, table_columns(table), stamp.table_id << 32 | stamp.generation)
 
+    def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
+        """The tables and views of a database that exists."""
+        return self._catalog.list_table_names(DatabaseName(catalog, database))
+
 
 def table_columns(table: Table) -> tuple[TableColumn, ...]:
     """A table's columns as statements see them: data, partition keys, hidden ones."""
@@ -64,26 +62,6 @@ def table_columns(table: Table) -> tuple[TableColumn, ...]:
         TableColumn(c.name, _type(table, c), is_partition_key=True) for c in table.partition_keys
     )
     return (*data, *keys, *(_HIDDEN_OF_PARTITIONED if keys else _HIDDEN))
-
-
-def view_info(table: Table) -> ViewInfo:
-    """A view as Athena stores it: base64 of a JSON document in a comment."""
-    text = table.view_original_text or ""
-    try:
-        encoded = text.removeprefix(_VIEW_START).removesuffix(_VIEW_END)
-        document: dict[str, Any] = json.loads(base64.b64decode(encoded, validate=True))
-        columns = tuple(
-            ResultColumn(column["name"], parse_type(column["type"]))
-            for column in document["columns"]
-        )
-        return ViewInfo(
-            document["originalSql"], columns, document.get("catalog"), document.get("schema")
-        )
-    except (binascii.Error, ValueError, KeyError, TypeError) as error:
-        raise QueryServiceError(
-            ErrorCode.HIVE_INVALID_VIEW_DATA,
-            f"View {table.full_name} is not one that Trino or Athena wrote: {error}",
-        ) from error
 
 
 def _type(table: Table, column: Column) -> TrinoType:

@@ -64,6 +64,7 @@ class Problem(BaseModel):
     error_type: str
     line: int | None = None
     column: int | None = None
+    suggestions: list[str] | None = None
 
 
 def problem_of(error: QueryServiceError) -> Problem:
@@ -78,6 +79,7 @@ def problem_of(error: QueryServiceError) -> Problem:
         error_type=code.error_type.value,
         line=error.line,
         column=error.column,
+        suggestions=list(error.suggestions) or None,
     )
 
 

@@ -85,6 +85,7 @@ def _add_submission(routes: APIRouter, service: QueryService) -> None:
             columns=[schemas.Column.of(column) for column in found.columns],
             tables=list(found.tables),
             warnings=list(found.warnings),
+            advice=list(found.advice),
         )
 
 

@@ -88,6 +88,9 @@ class ExecutionError(BaseModel):
     message: str
     line: int | None = None
     column: int | None = None
+    suggestions: list[str] = Field(
+        default_factory=list, description="Names that exist and are like the one that does not."
+    )
 
     @classmethod
     def of(cls, error: ErrorInfo) -> ExecutionError:
@@ -98,6 +101,7 @@ class ExecutionError(BaseModel):
             message=error.message,
             line=error.line,
             column=error.column,
+            suggestions=list(error.suggestions),
         )
 
 
@@ -242,3 +246,4 @@ class Description(BaseModel):
     columns: list[Column]
     tables: list[str]
     warnings: list[str]
+    advice: list[str] = Field(description="What would make the statement cheaper.")

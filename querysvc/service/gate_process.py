@@ -29,7 +29,7 @@ OPERATIONS = {
 METADATA = "\0metadata"
 """Stands in a request's arguments for the reader of metadata."""
 
-METADATA_METHODS = frozenset({"catalog_exists", "schema_exists", "relation"})
+METADATA_METHODS = frozenset({"catalog_exists", "schema_exists", "relation", "relation_names"})
 
 _FILES_MAX = 64
 _RECURSION_MAX = 4000
@@ -62,6 +62,9 @@ class RemoteMetadata:
         found = self._ask("relation", catalog, database, name)
         assert found is None or isinstance(found, TableInfo | ViewInfo)
         return found
+
+    def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
+        return tuple(self._ask("relation_names", catalog, database))
 
     def _ask(self, *question: str) -> Any:
         if question not in self._known:

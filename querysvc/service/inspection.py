@@ -23,6 +23,7 @@ from querysvc.service.execution import limits_of
 from querysvc.service.gate import Gate
 from querysvc.service.statements import table_names
 from querysvc.service.submission import session_user
+from querysvc.sql.lint import lint
 from querysvc.state.repository import SubmissionTerms
 from querysvc.state.values import WorkGroup
 
@@ -37,6 +38,8 @@ class StatementDescription:
     tables: tuple[str, ...]
     """Full names: catalog.database.table."""
     warnings: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+    """What would make it cheaper (sql.lint)."""
 
 
 class Inspector:
@@ -66,6 +69,7 @@ class Inspector:
                 statement.columns,
                 table_names(statement),
                 statement.warnings,
+                lint(statement),
             )
         return StatementDescription(*self._gate.classify(submission.sql), (), ())
 

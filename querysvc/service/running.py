@@ -192,10 +192,12 @@ def cancelled_by_user() -> QueryServiceError:
 
 def reason_info(error: QueryServiceError) -> ErrorInfo:
     """An error as it is stored with the query."""
-    return ErrorInfo(error.code.name, error.message, error.line, error.column)
+    return ErrorInfo(error.code.name, error.message, error.line, error.column, error.suggestions)
 
 
 def stored_error(info: ErrorInfo) -> QueryServiceError:
     """A stored error, to be raised again."""
     code = ErrorCode.__members__.get(info.code, ErrorCode.GENERIC_INTERNAL_ERROR)
-    return QueryServiceError(code, info.message, line=info.line, column=info.column)
+    return QueryServiceError(
+        code, info.message, line=info.line, column=info.column, suggestions=info.suggestions
+    )

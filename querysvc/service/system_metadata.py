@@ -80,3 +80,9 @@ class SystemMetadata:
         if columns is None or not self.catalog_exists(catalog):
             return None
         return TableInfo(Table(name=name, database_name=database, catalog_name=catalog), columns)
+
+    def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
+        """The tables and views of a schema that exists."""
+        if catalog == SYSTEM or database == INFORMATION_SCHEMA:
+            return tuple(system_schemas()[database])
+        return self._metadata.relation_names(catalog, database)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -102,3 +104,22 @@ def test_unreachable_s3_is_told_and_the_service_goes_on(
         assert raised.value.code == "STORAGE_UNAVAILABLE"
         assert endpoint.removeprefix("http://") in raised.value.message
         assert alone.client.run("SELECT 1")["state"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT amout FROM shop.orders", "Did you mean amount?"),
+        ("SELECT * FROM shop.ordes", "Did you mean orders?"),
+        ("SELECT substring_('a', 1)", "Did you mean substring"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_like(
+    service: RunningService, sql: str, told: str
+) -> None:
+    with pytest.raises(ServiceError, match=re.escape(told)):
+        service.client.run(sql)
+    done = service.cli("query", sql)
+    assert (done.returncode, told.encode() in done.stderr) == (1, True), done.stderr
+    with pytest.raises(ServiceError, match=re.escape(told)):
+        service.client.post("/v1/validate", {"sql": sql})

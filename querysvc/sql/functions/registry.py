@@ -1,6 +1,5 @@
 """The functions that exist: read from the tables, found by name, listed for SHOW FUNCTIONS."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +12,7 @@ from querysvc.sql.functions.signature import (
     names_of_line,
     parse_signature,
 )
+from querysvc.sql.suggestions import close_names
 
 BUILTIN_FAMILIES: Final = (
     *("strings", "regexp", "binary", "url", "math", "datetime", "json", "arrays", "maps"),
@@ -24,8 +24,6 @@ ALL_FAMILIES: Final = (*ATHENA_FAMILIES, "ml", "teradata")
 OPERATORS: Final = "operators"
 
 _SECTIONS: Final = {f"[{kind}]": kind for kind in FunctionKind}
-_SUGGESTIONS_MAX: Final = 3
-_SUGGESTION_LIKENESS: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +72,7 @@ class FunctionRegistry:
 
     def suggest(self, name: str) -> tuple[str, ...]:
         """Names like this one, the likeliest first: «did you mean»."""
-        return tuple(
-            difflib.get_close_matches(
-                name.lower(), self.names(), n=_SUGGESTIONS_MAX, cutoff=_SUGGESTION_LIKENESS
-            )
-        )
+        return close_names(name, self.names())
 
     def listing(self) -> Iterator[FunctionListing]:
         """The rows of SHOW FUNCTIONS, as Trino orders them."""

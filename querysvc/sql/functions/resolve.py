@@ -6,7 +6,7 @@ argument is a bare NULL, one that casts nothing else, or any when all of them gi
 Errors carry Trino's names and messages, without the position, which the caller knows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -61,7 +61,7 @@ def resolve(
     candidates = registry.calls(name)
     resolution = resolve_among(candidates, arguments)
     if resolution is None:
-        raise function_not_found(name, arguments, candidates)
+        raise function_not_found(name, arguments, candidates, registry.suggest)
     return resolution
 
 
@@ -76,11 +76,15 @@ def resolve_among(
 
 
 def function_not_found(
-    name: str, arguments: Sequence[Argument], candidates: Sequence[Signature]
+    name: str,
+    arguments: Sequence[Argument],
+    candidates: Sequence[Signature],
+    suggest: Callable[[str], tuple[str, ...]],
 ) -> StatementError:
     """Trino's FUNCTION_NOT_FOUND, which lists the overloads if there are any."""
     if not candidates:
-        return StatementError(ErrorCode.FUNCTION_NOT_FOUND, f"Function '{name}' not registered")
+        message = f"Function '{name}' not registered"
+        return StatementError(ErrorCode.FUNCTION_NOT_FOUND, message, suggestions=suggest(name))
     expected = sorted({_expected(name, candidate) for candidate in candidates})
     actual = ", ".join(argument.signature_text for argument in arguments)
     return StatementError(
