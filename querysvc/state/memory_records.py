@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from querysvc.state.rules import decode_sequence_token, encode_sequence_token
+from querysvc.state.rules import decode_sequence_token, encode_sequence_token, in_order
 from querysvc.state.values import (
     ApiKey,
     AuditEntry,
+    Grant,
     KeyPair,
     NamedQuery,
     PreparedStatement,
@@ -26,6 +27,7 @@ class MemoryRecords:
         self._work_groups: dict[str, WorkGroup] = {}
         self._api_keys: dict[str, ApiKey] = {}
         self._key_pairs: dict[str, KeyPair] = {}
+        self._grants: dict[str, Grant] = {}
         self._named_queries: dict[str, NamedQuery] = {}
         self._prepared: dict[tuple[str, str], PreparedStatement] = {}
         self._tags: dict[str, dict[str, str]] = {}
@@ -93,6 +95,28 @@ class MemoryRecords:
                 revoked = dataclasses.replace(pair, revoked_at=pair.revoked_at or revoked_at)
                 self._key_pairs[access_key_id] = revoked
             return pair is not None
+
+    def add_grant(self, grant: Grant) -> None:
+        self._grants[grant.id] = grant
+
+    def list_grants(self) -> tuple[Grant, ...]:
+        with self._lock:
+            return in_order(self._grants.values())
+
+    def revoke_grant(self, grant_id: str, *, revoked_at: datetime) -> bool:
+        with self._lock:
+            grant = self._grants.get(grant_id)
+            if grant is None or grant.revoked_at is not None:
+                return False
+            self._grants[grant_id] = dataclasses.replace(grant, revoked_at=revoked_at)
+            return True
+
+    def grants_of(self, grantees: Collection[str]) -> tuple[frozenset[str], tuple[Grant, ...]]:
+        grants = self.list_grants()
+        kinds = frozenset(grant.kind for grant in grants)
+        return kinds, tuple(
+            grant for grant in grants if grant.revoked_at is None and grant.grantee in grantees
+        )
 
     def get_named_query(self, query_id: str) -> NamedQuery | None:
         return self._named_queries.get(query_id)

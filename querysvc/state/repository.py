@@ -9,7 +9,7 @@ no clock of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -25,6 +25,7 @@ from querysvc.model import (
 from querysvc.state.values import (
     ApiKey,
     AuditEntry,
+    Grant,
     HistoryFilter,
     HistoryPage,
     KeyPair,
@@ -215,6 +216,22 @@ class KeyRepository(Protocol):
     def revoke_key_pair(self, access_key_id: str, *, revoked_at: datetime) -> bool: ...
 
 
+class GrantRepository(Protocol):
+    """Permissions; revoked ones stay, so that a kind once governed is not open again."""
+
+    def add_grant(self, grant: Grant) -> None: ...
+
+    def list_grants(self) -> tuple[Grant, ...]:
+        """All of them, revoked ones too, in the order of their times."""
+        ...
+
+    def revoke_grant(self, grant_id: str, *, revoked_at: datetime) -> bool: ...
+
+    def grants_of(self, grantees: Collection[str]) -> tuple[frozenset[str], tuple[Grant, ...]]:
+        """The kinds that some grant was ever made of, and the valid grants to these grantees."""
+        ...
+
+
 class SavedRepository(Protocol):
     """Named queries and prepared statements."""
 
@@ -277,6 +294,7 @@ class State(
     QueryRepository,
     WorkGroupRepository,
     KeyRepository,
+    GrantRepository,
     SavedRepository,
     TagRepository,
     AuditRepository,

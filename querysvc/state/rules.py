@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import ErrorInfo, QueryState
 from querysvc.state.repository import Completion
+from querysvc.state.values import Grant
 from querysvc.tokens import decode_token, encode_token
 
 CLAIMS_MAX = 2
@@ -58,6 +60,11 @@ def idempotency_mismatch() -> QueryServiceError:
         "Idempotent parameters do not match: the client request token was used for another"
         " submission.",
     )
+
+
+def in_order(grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Grants by the times that they were made."""
+    return tuple(sorted(grants, key=lambda grant: (str(grant.created_at), grant.id)))
 
 
 def encode_sequence_token(sequence: int) -> str:

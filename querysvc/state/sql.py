@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from querysvc.state.database import Database
 from querysvc.state.sql_queries import SqlQueries
-from querysvc.state.sql_records import SqlAudit, SqlKeys, SqlSaved, SqlTags, SqlWorkGroups
+from querysvc.state.sql_records import (
+    SqlAudit,
+    SqlGrants,
+    SqlKeys,
+    SqlSaved,
+    SqlTags,
+    SqlWorkGroups,
+)
 
 
-class SqlState(SqlQueries, SqlWorkGroups, SqlKeys, SqlSaved, SqlTags, SqlAudit):
+class SqlState(SqlQueries, SqlWorkGroups, SqlKeys, SqlGrants, SqlSaved, SqlTags, SqlAudit):
     """All of the state over one database, whose schema is at head (see migrate.py)."""
 
     def __init__(self, database: Database) -> None:

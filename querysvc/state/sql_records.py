@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Delete, Table, delete, insert, select, update
@@ -11,10 +11,11 @@ from sqlalchemy.exc import IntegrityError
 
 from querysvc.state.codec import Document, Value, dumps, from_document, loads, to_document
 from querysvc.state.database import Database
-from querysvc.state.rules import decode_sequence_token, encode_sequence_token
+from querysvc.state.rules import decode_sequence_token, encode_sequence_token, in_order
 from querysvc.state.tables import (
     api_keys,
     audit_entries,
+    grants,
     key_pairs,
     named_queries,
     prepared_statements,
@@ -24,6 +25,7 @@ from querysvc.state.tables import tags as tags_table
 from querysvc.state.values import (
     ApiKey,
     AuditEntry,
+    Grant,
     KeyPair,
     NamedQuery,
     PreparedStatement,
@@ -161,6 +163,40 @@ def _key_pair_row(pair: KeyPair) -> Document:
     document: Document = to_document(dataclasses.replace(pair, encrypted_secret=b""))
     del document["encrypted_secret"]
     return {"encrypted_secret": pair.encrypted_secret, "document": dumps(document)}
+
+
+class SqlGrants(_Documents):
+    """The GrantRepository in SQL."""
+
+    def add_grant(self, grant: Grant) -> None:
+        added = self._add(grants, {"id": grant.id, "kind": grant.kind, **_grant_row(grant)})
+        assert added, "grant ids are random"
+
+    def list_grants(self) -> tuple[Grant, ...]:
+        return in_order(self._all(grants, Grant, grants.c.id))
+
+    def revoke_grant(self, grant_id: str, *, revoked_at: datetime) -> bool:
+        grant = self._one(grants, Grant, grants.c.id == grant_id)
+        if grant is None:
+            return False
+        revoked = dataclasses.replace(grant, revoked_at=revoked_at)
+        is_valid = grants.c.is_revoked.is_(False)
+        return self._replace(grants, _grant_row(revoked), grants.c.id == grant_id, is_valid)
+
+    def grants_of(self, grantees: Collection[str]) -> tuple[frozenset[str], tuple[Grant, ...]]:
+        theirs = (grants.c.grantee.in_(grantees), grants.c.is_revoked.is_(False))
+        with self._database.read() as connection:
+            kinds = frozenset(connection.scalars(select(grants.c.kind).distinct()))
+            documents = connection.scalars(select(grants.c.document).where(*theirs)).all()
+        return kinds, in_order(from_document(Grant, loads(text)) for text in documents)
+
+
+def _grant_row(grant: Grant) -> Document:
+    return {
+        "grantee": grant.grantee,
+        "is_revoked": grant.revoked_at is not None,
+        "document": dumps(to_document(grant)),
+    }
 
 
 class SqlSaved(_Documents):

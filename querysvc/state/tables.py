@@ -119,6 +119,18 @@ key_pairs = Table(
     Column("document", Text, nullable=False),
 )
 
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("grantee", String(320), nullable=False),
+    Column("is_revoked", Boolean, nullable=False),
+    Column("document", Text, nullable=False),
+    Index(None, "grantee", "is_revoked"),
+    Index(None, "kind"),
+)
+
 named_queries = Table(
     "named_queries",
     metadata,

@@ -131,6 +131,25 @@ class KeyPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A permission: who may do what on which resource; a revoked one stays, for the audit."""
+
+    id: str
+    grantee: str
+    """`user:<name>`, `role:<name>`, `key:<id>`, or `*` for everybody."""
+    actions: frozenset[str]
+    kind: str
+    """What `resource` names: `table`, `location` or `work_group`."""
+    resource: str
+    columns: tuple[str, ...] | None = None
+    row_filter: str | None = None
+    """SQL, as Trino's row filters."""
+    created_at: datetime | None = None
+    created_by: str | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NamedQuery:
     """A saved statement, in Athena's terms."""
 

@@ -10,6 +10,7 @@ from querysvc.state.repository import State
 from querysvc.state.values import (
     ApiKey,
     AuditEntry,
+    Grant,
     GuardPolicy,
     GuardPolicyName,
     KeyPair,
@@ -77,6 +78,47 @@ def test_key_pairs_keep_their_bytes(state: State) -> None:
     assert state.revoke_key_pair("AKIA", revoked_at=NOW)
     assert not state.revoke_key_pair("no", revoked_at=NOW)
     assert state.list_key_pairs() == (dataclasses.replace(pair, revoked_at=NOW),)
+
+
+def grant(number: int, grantee: str = "user:ada", kind: str = "table") -> Grant:
+    return Grant(
+        f"g{number}",
+        grantee,
+        frozenset({"SELECT", "DESCRIBE"}),
+        kind,
+        "c.d.t",
+        columns=("a", "b"),
+        row_filter="a > 1",
+        created_at=NOW + timedelta(seconds=number),
+        created_by="root",
+    )
+
+
+def test_grants_come_back_as_stored_and_in_order(state: State) -> None:
+    for number in (2, 1, 3):
+        state.add_grant(grant(number))
+    assert state.list_grants() == (grant(1), grant(2), grant(3))
+
+
+def test_only_valid_grants_of_those_asked_for_hold(state: State) -> None:
+    assert state.grants_of({"user:ada"}) == (frozenset(), ())
+    state.add_grant(grant(1))
+    state.add_grant(grant(2, "role:analyst", "work_group"))
+    state.add_grant(grant(3, "user:bob"))
+    kinds, found = state.grants_of({"user:ada", "role:analyst"})
+    assert (kinds, found) == (
+        {"table", "work_group"},
+        (grant(1), grant(2, "role:analyst", "work_group")),
+    )
+
+
+def test_a_kind_stays_governed_when_its_last_grant_is_revoked(state: State) -> None:
+    state.add_grant(grant(1))
+    assert state.revoke_grant("g1", revoked_at=NOW)
+    assert not state.revoke_grant("g1", revoked_at=NOW + timedelta(days=1))
+    assert not state.revoke_grant("g2", revoked_at=NOW)
+    assert state.grants_of({"user:ada"}) == (frozenset({"table"}), ())
+    assert state.list_grants() == (dataclasses.replace(grant(1), revoked_at=NOW),)
 
 
 def test_named_queries(state: State) -> None:
