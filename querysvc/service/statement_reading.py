@@ -9,7 +9,9 @@ from __future__ import annotations
 from querysvc.model import Session, StatementType
 from querysvc.plan import AnalysedStatement
 from querysvc.sql.analyser import analyse as analyse_query
+from querysvc.sql.create_view import checked_view
 from querysvc.sql.ddl import Statement, parse_ddl
+from querysvc.sql.ddl.statements import CreateView
 from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.parser import QUERY, ParsedStatement, parse
 
@@ -81,7 +83,10 @@ def analyse(
     parsed = parse(sql)
     if parsed.kind == QUERY:
         return analyse_query(parsed, session, metadata, parameters)
-    return parse_ddl(parsed)
+    statement = parse_ddl(parsed)
+    if isinstance(statement, CreateView):
+        return checked_view(statement, session, metadata)
+    return statement
 
 
 def _selects(statement: ParsedStatement) -> bool:

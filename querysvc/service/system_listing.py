@@ -8,7 +8,8 @@ from typing import Final
 
 from querysvc.errors import QueryServiceError
 from querysvc.plan import Domain, TableColumn
-from querysvc.planning.metadata import table_columns, view_info
+from querysvc.planning.metadata import table_columns
+from querysvc.planning.views import view_info
 from querysvc.service.catalog_errors import catalog_errors
 from querysvc.service.system_metadata import (
     INFORMATION_SCHEMA,

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.sql.lexer import Kind, Token
+from querysvc.sql.positions import Place
 from querysvc.sql.syntax import Identifier, Position
 from querysvc.types._reserved import RESERVED_WORDS
 
@@ -140,6 +141,19 @@ class TokenStream:
         """A SYNTAX_ERROR to be raised, by default at the current token."""
         line, column = position or self.position
         return StatementError(ErrorCode.SYNTAX_ERROR, message, line=line, column=column)
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if self.token.kind is not Kind.END:
+            self.mismatched("<EOF>")
+
+    def rest(self) -> tuple[str, Place]:
+        """Take the text from here to the end of the statement, and tell where it begins."""
+        token = self.token
+        last = self._tokens[-2] if len(self._tokens) > 1 else token
+        while self.token.kind is not Kind.END:
+            self.advance()
+        return self._sql[token.start : max(last.end, token.start)], Place(token.line, token.column)
 
     def unsupported(self, construct: str) -> StatementError:
         """NOT_SUPPORTED at the current token, to be raised."""

@@ -310,7 +310,7 @@ class Row(TrinoType):
 
     @property
     def wire_name(self) -> str:
-        return self._print(", ", _delimited_where_needed, lambda type_: type_.wire_name)
+        return self._print(", ", delimited_where_needed, lambda type_: type_.wire_name)
 
     @property
     def signature_text(self) -> str:
@@ -465,6 +465,7 @@ def delimited(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _delimited_where_needed(name: str) -> str:
+def delimited_where_needed(name: str) -> str:
+    """The name as it may stand in SQL, in quotes only if it must."""
     plain = name[:1].isalpha() and name.isascii() and name.replace("_", "a").isalnum()
     return name if plain and name.upper() not in RESERVED_WORDS else delimited(name)

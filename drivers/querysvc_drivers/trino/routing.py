@@ -13,6 +13,7 @@ from querysvc.service.queries import QueryService
 from querysvc.service.work_groups import PRIMARY
 from querysvc.sql.lexer import Kind
 from querysvc.sql.metadata import MetadataReader
+from querysvc.sql.positions import START, Place, errors_moved
 from querysvc.types import algebra
 from querysvc.types.algebra import TrinoType
 from querysvc_drivers.trino import session_properties as properties
@@ -25,13 +26,7 @@ from querysvc_drivers.trino.session_statements import (
     prepared_text,
 )
 from querysvc_drivers.trino.show_statements import ShowStatements
-from querysvc_drivers.trino.statement_tokens import (
-    START,
-    Place,
-    StatementTokens,
-    errors_moved,
-    first_word,
-)
+from querysvc_drivers.trino.statement_tokens import StatementTokens, first_word
 
 _WORK_GROUP_TAG: Final = "work_group="
 _SESSION_WORDS: Final = frozenset(

@@ -16,13 +16,14 @@ from querysvc.errors import ErrorCode, QueryServiceError, StatementError
 from querysvc.model import ResultColumn
 from querysvc.sql.lexer import Kind
 from querysvc.sql.metadata import MetadataReader
+from querysvc.sql.positions import errors_moved
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.session_properties import (
     TIME_ZONE,
     check_property,
     checked_time_zone,
 )
-from querysvc_drivers.trino.statement_tokens import StatementTokens, errors_moved
+from querysvc_drivers.trino.statement_tokens import StatementTokens
 
 _CONSTANTS: Final = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE})
 _NOT_PREPARED: Final = frozenset({"PREPARE", "EXECUTE", "DEALLOCATE"})

@@ -20,13 +20,13 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal, QueryExecution, QueryState, ResultColumn
 from querysvc.results.pages import encode_page_token
 from querysvc.service.queries import QueryService
+from querysvc.sql.positions import Place
 from querysvc.types.algebra import BIGINT
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.encoding import Rows
 from querysvc_drivers.trino.errors import error_of
 from querysvc_drivers.trino.paging import RowBuffer, page_bytes
 from querysvc_drivers.trino.rows import legacy_batch, rows_json
-from querysvc_drivers.trino.statement_tokens import Place
 
 COUNT_COLUMNS: Final = (ResultColumn("rows", BIGINT),)
 READ_ROWS_MIN: Final = 1_000

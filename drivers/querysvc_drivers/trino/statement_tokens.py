@@ -1,50 +1,15 @@
-"""The tokens of a statement that the wire reads itself, and places inside of it."""
+"""The tokens of a statement that the wire reads itself."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
-from querysvc.errors import QueryServiceError
 from querysvc.sql.lexer import Kind, tokenize
 from querysvc.sql.token_stream import TokenStream
 
 _BEFORE: Final = re.compile(r"(?:[ \r\n\t]+|--[^\r\n]*\r?\n?|/\*(?s:.*?)\*/)*")
 _WORD: Final = re.compile(r"[A-Za-z_]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a statement inside of another begins; positions in it are told from there."""
-
-    line: int = 1
-    column: int = 1
-
-    def moved(self, error: QueryServiceError) -> QueryServiceError:
-        """The error with its position in the whole statement."""
-        if error.line is None or error.column is None or self == START:
-            return error
-        is_first_line = error.line == 1
-        column = error.column + self.column - 1 if is_first_line else error.column
-        return type(error)(
-            error.code, error.message, line=error.line + self.line - 1, column=column
-        )
-
-
-START: Final = Place()
-"""Where a statement begins that is in no other."""
-
-
-@contextmanager
-def errors_moved(place: Place) -> Iterator[None]:
-    """Errors raised inside get their positions in the whole statement."""
-    try:
-        yield
-    except QueryServiceError as error:
-        raise place.moved(error) from error.__cause__
 
 
 def first_word(sql: str) -> str:
@@ -63,11 +28,6 @@ class StatementTokens(TokenStream):
             del tokens[-2]
         super().__init__(sql, tokens)
 
-    def end(self) -> None:
-        """Nothing may follow."""
-        if self.token.kind is not Kind.END:
-            self.mismatched("<EOF>")
-
     def string(self) -> str:
         """A string literal's value."""
         token = self.token
@@ -75,12 +35,6 @@ class StatementTokens(TokenStream):
             self.mismatched("<string>")
         self.advance()
         return token.text[1:-1].replace("''", "'")
-
-    def rest(self) -> tuple[str, Place]:
-        """The text from here to the end, and where it begins."""
-        token = self.token
-        end = self._tokens[-2].end if len(self._tokens) > 1 else token.end
-        return self._sql[token.start : end], Place(token.line, token.column)
 
     def expressions(self) -> tuple[str, ...]:
         """The texts of expressions separated by commas, up to the end of the statement."""

@@ -13,6 +13,7 @@ from querysvc.errors import ErrorCode, StatementError
 from querysvc.sql.ddl import statements as ddl
 from querysvc.sql.ddl.create_table import parse_create_table
 from querysvc.sql.ddl.tokens import DdlTokens
+from querysvc.sql.ddl.views import create_view, drop_view, show_create_view, show_views
 from querysvc.sql.parser import ParsedStatement
 
 
@@ -51,7 +52,7 @@ def _drop_database(tokens: DdlTokens, _: str) -> ddl.Statement:
 
 def _create_table(tokens: DdlTokens, sql: str) -> ddl.Statement:
     statement = parse_create_table(sql)
-    tokens.skip_to_end()
+    tokens.rest()  # another parser has read it
     return statement
 
 
@@ -130,9 +131,12 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Reader], ...]] = (
     (("CREATE", "SCHEMA"), _create_database),
     (("CREATE", "EXTERNAL", "TABLE"), _create_table),
     (("CREATE", "TABLE"), _create_table),
+    (("CREATE", "OR", "REPLACE", "VIEW"), create_view),
+    (("CREATE", "VIEW"), create_view),
     (("DROP", "DATABASE"), _drop_database),
     (("DROP", "SCHEMA"), _drop_database),
     (("DROP", "TABLE"), _drop_table),
+    (("DROP", "VIEW"), drop_view),
     (("ALTER", "TABLE"), _alter_table),
     (("MSCK", "REPAIR", "TABLE"), _repair_table),
     (("SHOW", "DATABASES"), _show_databases),
@@ -140,6 +144,8 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Reader], ...]] = (
     (("SHOW", "TABLES"), _show_tables),
     (("SHOW", "PARTITIONS"), _show_partitions),
     (("SHOW", "COLUMNS"), _show_columns),
+    (("SHOW", "CREATE", "VIEW"), show_create_view),
+    (("SHOW", "VIEWS"), show_views),
     (("DESCRIBE",), _describe),
     (("DESC",), _describe),
 )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from querysvc.model import ResultColumn
+from querysvc.sql.positions import Place
 from querysvc_catalog.model import Column, StorageDescriptor
 
 
@@ -59,6 +61,43 @@ class DropTable:
 
     name: ObjectName
     if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateView:
+    """CREATE [OR REPLACE] VIEW; `columns` are known once its query is analysed."""
+
+    name: ObjectName
+    sql: str
+    place: Place
+    """Where the query begins in the statement."""
+    is_replace: bool = False
+    comment: str | None = None
+    runs_as_invoker: bool = False
+    columns: tuple[ResultColumn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DropView:
+    """DROP VIEW."""
+
+    name: ObjectName
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCreateView:
+    """SHOW CREATE VIEW."""
+
+    name: ObjectName
+
+
+@dataclass(frozen=True, slots=True)
+class ShowViews:
+    """SHOW VIEWS [IN database] [LIKE 'pattern']."""
+
+    database: str | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +175,10 @@ Statement: TypeAlias = (
     | DropDatabase
     | CreateTable
     | DropTable
+    | CreateView
+    | DropView
+    | ShowCreateView
+    | ShowViews
     | AddPartitions
     | DropPartitions
     | RepairTable

@@ -105,13 +105,3 @@ class DdlTokens(TokenStream):
         if self.token.kind in (Kind.STRING, Kind.DELIMITED):
             return key, sign + self.string()
         return key, sign + self.advance().text
-
-    def skip_to_end(self) -> None:
-        """Take all that is left: another parser has read it."""
-        while self.token.kind is not Kind.END:
-            self.advance()
-
-    def end(self) -> None:
-        """Nothing may follow."""
-        if self.token.kind is not Kind.END:
-            self.mismatched("<EOF>")

@@ -2,46 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-
 import pytest
 
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.model import Session
-from querysvc.service.ddl import DdlExecutor, StatementResult
-from querysvc.sql.ddl import parse_ddl
-from querysvc.sql.parser import parse
-from querysvc_catalog.memory import MemoryCatalogRepository
 from querysvc_catalog.model import TableName
-from querysvc_catalog.service import CatalogService
-
-
-class Directories:
-    """A lister over a dictionary: location → names."""
-
-    def __init__(self) -> None:
-        self.names: dict[str, list[str]] = {}
-
-    def directories(self, location: str) -> Iterable[str]:
-        return self.names.get(location, [])
-
-
-class World:
-    """An executor over an empty catalog."""
-
-    def __init__(self) -> None:
-        self.catalog = CatalogService(MemoryCatalogRepository(), lambda: datetime.now(UTC))
-        self.catalog.ensure_defaults()
-        self.directories = Directories()
-        self._executor = DdlExecutor(self.catalog, self.directories)
-
-    def run(self, sql: str) -> StatementResult:
-        return self._executor.execute(parse_ddl(parse(sql)), Session())
-
-    def column(self, sql: str) -> list[str | None]:
-        return [row[0] for row in self.run(sql).rows]
-
+from tests.support.catalog_world import World
 
 TABLE = (
     "CREATE EXTERNAL TABLE t (a int COMMENT 'first') PARTITIONED BY (dt string, h int)"
