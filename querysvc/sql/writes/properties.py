@@ -1,0 +1,252 @@
+"""WITH (…) of CREATE TABLE AS and UNLOAD: Athena's properties, and those of Trino's hive connector.
+
+A property is one line of a table here; what a name may mean is told by its reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from querysvc.errors import ErrorCode, StatementError
+from querysvc.sql import syntax
+from querysvc.sql.writes.codecs import CODECS, codec_named
+from querysvc.sql.writes.parser import Property, refuse_duplicates
+from querysvc.write_plan import Compression, FileFormat
+from querysvc_catalog.serdes import StorageFormat
+
+_FORMATS: Final = {str(each): each for each in CODECS}
+_UNLOADED: Final = {name: each for name, each in _FORMATS.items() if each is not StorageFormat.CSV}
+_LEVELS: Final = range(1, 23)
+_FIELD_DELIMITER: Final = "field.delim"
+
+
+@dataclass(slots=True)
+class WriteProperties:
+    """What the properties say; None where they say nothing."""
+
+    storage_format: StorageFormat = StorageFormat.PARQUET
+    compression: str | None = None
+    format_compressions: dict[StorageFormat, str] = field(default_factory=dict)
+    compression_level: int | None = None
+    external_location: str | None = None
+    partitioned_by: tuple[str, ...] = ()
+    serde_parameters: dict[str, str] = field(default_factory=dict)
+    has_format: bool = False
+
+    def file_format(self) -> FileFormat:
+        """The format with its codec."""
+        form = self.storage_format
+        named = self.format_compressions.get(form)
+        if named is not None and self.compression is not None and named != self.compression:
+            raise _invalid("write_compression and the format's own compression differ")
+        compression = _codec(form, named or self.compression)
+        if self.compression_level is not None and compression is not Compression.ZSTD:
+            raise _invalid("compression_level is for ZSTD compression only")
+        parameters = dict(self.serde_parameters)
+        if form is not StorageFormat.TEXTFILE and _FIELD_DELIMITER in parameters:
+            raise _invalid(f"field_delimiter is for text files, not for format {form}")
+        return FileFormat(form, compression, self.compression_level, parameters)
+
+
+def read_table_properties(properties: tuple[Property, ...], catalog: str) -> WriteProperties:
+    """The properties of a CREATE TABLE AS."""
+    return _read(properties, _TABLE_PROPERTIES, f"Catalog '{catalog}' table property")
+
+
+def read_unload_properties(properties: tuple[Property, ...]) -> WriteProperties:
+    """The properties of an UNLOAD; `format` must be among them."""
+    found = _read(properties, _UNLOAD_PROPERTIES, "UNLOAD property")
+    if not found.has_format:
+        raise _invalid("UNLOAD needs the property format: WITH (format = 'PARQUET')")
+    return found
+
+
+_Reader = Callable[[WriteProperties, Any], None]
+
+
+def _read(
+    properties: tuple[Property, ...], readers: Mapping[str, _Reader], what: str
+) -> WriteProperties:
+    refuse_duplicates(properties)
+    found = WriteProperties()
+    for item in properties:
+        line, column = item.position
+        reader = readers.get(item.name)
+        if reader is None:
+            raise StatementError(
+                ErrorCode.INVALID_TABLE_PROPERTY,
+                f"{what} '{item.name}' does not exist",
+                line=line,
+                column=column,
+            )
+        try:
+            reader(found, _value(item.value))
+        except _BadValueError as error:
+            raise StatementError(
+                ErrorCode.INVALID_TABLE_PROPERTY,
+                f"Invalid value for {what[0].lower()}{what[1:]} '{item.name}': {error}",
+                line=line,
+                column=column,
+            ) from None
+    return found
+
+
+class _BadValueError(Exception):
+    """A property's value is none."""
+
+
+def _value(node: syntax.Expression) -> object:
+    match node:
+        case (
+            syntax.StringLiteral(value=value)
+            | syntax.IntegerLiteral(value=value)
+            | syntax.BooleanLiteral(value=value)
+        ):
+            return value
+        case syntax.ArrayConstructor(items=items):
+            return tuple(_value(item) for item in items)
+    raise _BadValueError("it must be a constant")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise _BadValueError(f"Cannot convert [{value}] to varchar")
+    return value
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, tuple):
+        raise _BadValueError(f"Cannot convert [{value}] to array(varchar)")
+    return tuple(_text(item).lower() for item in value)
+
+
+def _format(formats: Mapping[str, StorageFormat]) -> _Reader:
+    def read(found: WriteProperties, value: object) -> None:
+        form = formats.get(_text(value).upper())
+        if form is None:
+            raise _BadValueError(f"Invalid value [{value}]. Valid values: [{', '.join(formats)}]")
+        found.storage_format, found.has_format = form, True
+
+    return read
+
+
+def _compression(found: WriteProperties, value: object) -> None:
+    found.compression = _text(value).upper()
+
+
+def _compression_of(form: StorageFormat) -> _Reader:
+    def read(found: WriteProperties, value: object) -> None:
+        found.format_compressions[form] = _text(value)
+
+    return read
+
+
+def _codec(form: StorageFormat, name: str | None) -> Compression:
+    if name is None:
+        return CODECS[form][0]
+    codec = codec_named(form, name)
+    if codec is None:
+        raise StatementError(
+            ErrorCode.NOT_SUPPORTED,
+            f"compression {name} of format {form} is not supported; supported are"
+            f" {', '.join(CODECS[form])}",
+        )
+    return codec
+
+
+def _level(found: WriteProperties, value: object) -> None:
+    if not isinstance(value, int) or value not in _LEVELS:
+        raise _BadValueError(f"[{value}] is not from {_LEVELS[0]} to {_LEVELS[-1]}")
+    found.compression_level = value
+
+
+def _location(found: WriteProperties, value: object) -> None:
+    found.external_location = checked_location(_text(value))
+
+
+def checked_location(location: str) -> str:
+    """The location; INVALID_TABLE_PROPERTY unless it is `s3://bucket/…`."""
+    scheme, _, rest = location.partition("://")
+    if scheme.lower() not in ("s3", "s3a", "s3n") or not rest.partition("/")[0]:
+        raise StatementError(
+            ErrorCode.INVALID_TABLE_PROPERTY,
+            f"External location is not a valid file system URI: {location}",
+        )
+    return location
+
+
+def _partitioned_by(found: WriteProperties, value: object) -> None:
+    found.partitioned_by = _names(value)
+
+
+def _serde(name: str) -> _Reader:
+    def read(found: WriteProperties, value: object) -> None:
+        character = _text(value)
+        if len(character) != 1:
+            raise _BadValueError(f"'{character}' is not one character")
+        found.serde_parameters[name] = character
+
+    return read
+
+
+def _null_format(found: WriteProperties, value: object) -> None:
+    found.serde_parameters["serialization.null.format"] = _text(value)
+
+
+def _table_type(_: WriteProperties, value: object) -> None:
+    if _text(value).upper() != "HIVE":
+        raise StatementError(
+            ErrorCode.NOT_SUPPORTED, f"CREATE TABLE AS of table_type '{value}' is not supported"
+        )
+
+
+def _is_external(_: WriteProperties, value: object) -> None:
+    if value is not True:
+        raise StatementError(
+            ErrorCode.NOT_SUPPORTED, "is_external = false is not supported for Hive tables"
+        )
+
+
+def _refused(name: str) -> _Reader:
+    def read(_: WriteProperties, __: object) -> None:
+        raise StatementError(ErrorCode.NOT_SUPPORTED, f"the table property {name} is not supported")
+
+    return read
+
+
+_UNLOAD_PROPERTIES: Final[Mapping[str, _Reader]] = {
+    "format": _format(_UNLOADED),
+    "compression": _compression,
+    "compression_level": _level,
+    "field_delimiter": _serde(_FIELD_DELIMITER),
+    "partitioned_by": _partitioned_by,
+}
+_TABLE_PROPERTIES: Final[Mapping[str, _Reader]] = {
+    "format": _format(_FORMATS),
+    "write_compression": _compression,
+    "parquet_compression": _compression_of(StorageFormat.PARQUET),
+    "orc_compression": _compression_of(StorageFormat.ORC),
+    "avro_compression": _compression_of(StorageFormat.AVRO),
+    "compression_level": _level,
+    "external_location": _location,
+    "partitioned_by": _partitioned_by,
+    "field_delimiter": _serde(_FIELD_DELIMITER),
+    "textfile_field_separator": _serde(_FIELD_DELIMITER),
+    "textfile_field_separator_escape": _serde("escape.delim"),
+    "null_format": _null_format,
+    "csv_separator": _serde("separatorChar"),
+    "csv_quote": _serde("quoteChar"),
+    "csv_escape": _serde("escapeChar"),
+    "table_type": _table_type,
+    "is_external": _is_external,
+    **{
+        name: _refused(name)
+        for name in ("bucketed_by", "bucket_count", "sorted_by", "location", "partitioning")
+    },
+}
+
+
+def _invalid(message: str) -> StatementError:
+    return StatementError(ErrorCode.INVALID_TABLE_PROPERTY, message)

@@ -1,0 +1,110 @@
+"""Checked write statements: what the analyser hands to the service and to the file writer.
+
+CreateTableAs, InsertInto, Unload   a typed query, where its rows go, and how files are laid out
+WriteLayout                         columns, format and partition keys: all that a file writer needs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from querysvc.plan import AnalysedStatement
+from querysvc.types.algebra import TrinoType
+from querysvc_catalog.model import Table, TableName
+from querysvc_catalog.serdes import StorageFormat
+
+
+class Compression(StrEnum):
+    """Codecs as Athena names them."""
+
+    NONE = "NONE"
+    GZIP = "GZIP"
+    SNAPPY = "SNAPPY"
+    ZSTD = "ZSTD"
+    LZ4 = "LZ4"
+    ZLIB = "ZLIB"
+    DEFLATE = "DEFLATE"
+    BZIP2 = "BZIP2"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """How objects are written."""
+
+    storage_format: StorageFormat
+    compression: Compression
+    compression_level: int | None = None
+    serde_parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenColumn:
+    """A column that is written; its values come as `source_type`, a text type that may be longer.
+
+    Every other difference between the query's type and the table's is a Cast in the typed query:
+    only text that would lose characters is refused by the file writer.
+    """
+
+    name: str
+    type: TrinoType
+    hive_type: str
+    source_type: TrinoType
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLayout:
+    """How rows become files: the last `partition_keys` columns are keys, and not in the files.
+
+    The query gives the rows of one partition together.
+    """
+
+    format: FileFormat
+    columns: tuple[WrittenColumn, ...]
+    partition_keys: int = 0
+
+    @property
+    def data_columns(self) -> tuple[WrittenColumn, ...]:
+        """The columns that files hold."""
+        return self.columns[: len(self.columns) - self.partition_keys]
+
+    @property
+    def key_columns(self) -> tuple[WrittenColumn, ...]:
+        """The partition keys."""
+        return self.columns[len(self.columns) - self.partition_keys :]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTableAs:
+    """CREATE TABLE … AS query."""
+
+    table: TableName
+    query: AnalysedStatement
+    layout: WriteLayout
+    external_location: str | None = None
+    comment: str | None = None
+    if_not_exists: bool = False
+    with_data: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InsertInto:
+    """INSERT INTO a table that exists; `table` is its entry as the analyser saw it."""
+
+    table: Table
+    query: AnalysedStatement
+    layout: WriteLayout
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """UNLOAD (query) TO a location that holds nothing yet."""
+
+    location: str
+    query: AnalysedStatement
+    layout: WriteLayout
+
+
+WriteStatement: TypeAlias = CreateTableAs | InsertInto | Unload
