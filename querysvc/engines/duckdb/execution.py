@@ -92,7 +92,8 @@ class Execution:
 
     def prepare(self) -> PlannedRelations:
         """Open the plan's files and build the relations; reads footers only."""
-        session.limit(self.connection, self.plan.limits, rereads=_scans_twice(self.plan))
+        self.context.is_reread = _scans_twice(self.plan)
+        session.limit(self.connection, self.plan.limits, rereads=self.context.is_reread)
         self.connection.register_filesystem(self.file_system)
         relations = plan_relations(self.plan, self.context)
         self.estimate = relations.estimate

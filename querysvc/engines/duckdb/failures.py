@@ -30,6 +30,8 @@ def explain(error: BaseException, execution: Execution | None) -> QueryServiceEr
         return error if isinstance(error, QueryServiceError) else _internal(str(error))
     if execution.client.failure is not None:
         return execution.client.failure
+    if execution.context.failure is not None:
+        return execution.context.failure
     if isinstance(error, QueryServiceError):
         return error
     message = _with_addresses(str(error), execution.plan)

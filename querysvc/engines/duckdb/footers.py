@@ -1,10 +1,10 @@
-"""Parquet footers: one tail request a file, kept across queries by what they were read from."""
+"""Footers: one tail request a file, kept across queries by what they were read from."""
 
 from __future__ import annotations
 
 import struct
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final  # pyarrow is untyped
 
@@ -30,35 +30,47 @@ class Footer:
     size: int
 
 
+ParseFooter = Callable[[File, PlanReader, bytes], Footer]
+"""From a file's last bytes (`TAIL_BYTES`, or the whole file) to its footer."""
+_Key = tuple[ParseFooter, str]
+
+
 class FooterReader:
     """Reads footers, many at a time, and remembers the latest ones."""
 
     def __init__(self, cache_bytes_max: int) -> None:
-        self._cache: OrderedDict[str, Footer] = OrderedDict()
+        self._cache: OrderedDict[_Key, Footer] = OrderedDict()
         self._cached_bytes = 0
         self._cache_bytes_max = cache_bytes_max
 
-    def read(self, files: Sequence[File], client: PlanReader) -> list[Footer]:
-        """The files' footers, in order; they stay in the window for the engine to read again."""
+    def read(
+        self, files: Sequence[File], client: PlanReader, parse: ParseFooter | None = None
+    ) -> list[Footer]:
+        """The files' footers (Parquet's unless `parse` knows better), in order.
+
+        Their bytes stay in the window for the engine to read again.
+        """
+        parse = parse or parquet_footer
         wanted = []
         for file in files:
-            known = self._cache.get(client.identity(file.index))
+            known = self._cache.get((parse, client.identity(file.index)))
             tail = min(file.stored.size, max(known.size if known else 0, TAIL_BYTES))
             wanted.append((file.index, file.stored.size - tail, tail))
         client.prefetch(wanted, is_kept=True)
-        return [self._one(file, client) for file in files]
+        return [self._one(file, client, parse) for file in files]
 
-    def _one(self, file: File, client: PlanReader) -> Footer:
-        identity = client.identity(file.index)
+    def _one(self, file: File, client: PlanReader, parse: ParseFooter) -> Footer:
+        identity = (parse, client.identity(file.index))
         footer = self._cache.get(identity)
         if footer is not None:
             self._cache.move_to_end(identity)
             return footer
-        footer = _read(file, client)
+        tail = client.read(file.index, max(file.stored.size - TAIL_BYTES, 0), TAIL_BYTES)
+        footer = parse(file, client, tail)
         self._remember(identity, footer)
         return footer
 
-    def _remember(self, identity: str, footer: Footer) -> None:
+    def _remember(self, identity: _Key, footer: Footer) -> None:
         self._cache[identity] = footer
         self._cached_bytes += footer.size
         while self._cached_bytes > self._cache_bytes_max and len(self._cache) > 1:
@@ -66,25 +78,33 @@ class FooterReader:
             self._cached_bytes -= oldest.size
 
 
-def _read(file: File, client: PlanReader) -> Footer:
+def parquet_footer(file: File, client: PlanReader, tail: bytes) -> Footer:
+    """Read a Parquet footer."""
     size = file.stored.size
-    tail = client.read(file.index, max(size - TAIL_BYTES, 0), TAIL_BYTES)
     if len(tail) < _SUFFIX_BYTES + len(_MAGIC) or tail[-4:] not in (_MAGIC, _ENCRYPTED_MAGIC):
-        raise _bad(file, "is not a valid Parquet File")
+        raise bad_file(file, "is not a valid Parquet File")
     if tail[-4:] == _ENCRYPTED_MAGIC:
-        raise _bad(file, "has an encrypted footer, which is not supported")
+        raise bad_file(file, "has an encrypted footer, which is not supported")
     length = struct.unpack("<I", tail[-8:-4])[0] + _SUFFIX_BYTES
     if length > size - len(_MAGIC):
-        raise _bad(file, f"claims a footer of {length} bytes, but has {size} bytes")
-    if length > len(tail):
-        client.prefetch([(file.index, size - length, length - len(tail))], is_kept=True)
-        tail = client.read(file.index, size - length, length)
+        raise bad_file(file, f"claims a footer of {length} bytes, but has {size} bytes")
+    tail = longer_tail(file, client, tail, length)
     try:
         metadata = pq.read_metadata(pa.BufferReader(tail[-length:]))
     except (pa.ArrowException, OSError) as error:
-        raise _bad(file, f"has a damaged footer: {error}") from error
+        raise bad_file(file, f"has a damaged footer: {error}") from error
     return Footer(metadata, length)
 
 
-def _bad(file: File, what: str) -> QueryServiceError:
+def longer_tail(file: File, client: PlanReader, tail: bytes, length: int) -> bytes:
+    """The last bytes of a file that are at least `length`, given those that were read."""
+    if length <= len(tail):
+        return tail
+    start = file.stored.size - length
+    client.prefetch([(file.index, start, length - len(tail))], is_kept=True)
+    return client.read(file.index, start, length)
+
+
+def bad_file(file: File, what: str) -> QueryServiceError:
+    """HIVE_BAD_DATA about a whole file."""
     return QueryServiceError(ErrorCode.HIVE_BAD_DATA, f"{file.stored.address} {what}")

@@ -15,6 +15,7 @@ from querysvc.engines.duckdb.readers.base import (
     used_columns,
 )
 from querysvc.engines.duckdb.readers.json import read_json
+from querysvc.engines.duckdb.readers.orc import read_orc
 from querysvc.engines.duckdb.readers.parquet import read_parquet
 from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
 from querysvc.engines.duckdb.readers.text import read_csv, read_text
@@ -27,6 +28,7 @@ from querysvc_catalog.serdes import StorageFormat, resolve_format
 
 READERS: Final[dict[StorageFormat, Reader]] = {
     StorageFormat.PARQUET: read_parquet,
+    StorageFormat.ORC: read_orc,
     StorageFormat.TEXTFILE: read_text,
     StorageFormat.CSV: read_csv,
     StorageFormat.OPENX_JSON: read_json,

@@ -33,6 +33,7 @@ PRELOADED: Final = (
     "pyarrow.compute",
     "pyarrow.csv",
     "pyarrow.ipc",
+    "pyarrow.orc",
     "pyarrow.parquet",
     "fsspec",
     "regex",

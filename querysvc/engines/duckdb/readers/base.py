@@ -123,6 +123,10 @@ class ReaderContext:
     """Text readers: one thread a file, for quoted line ends."""
     is_exact: bool = False
     """Text readers: take the slow path that follows the SerDe to the letter."""
+    is_reread: bool = False
+    """Some table is scanned more than once: what Python reads is kept in a temporary table."""
+    failure: QueryServiceError | None = None
+    """The first error of a stream: DuckDB knows only its text."""
 
     def start_over(self) -> None:
         """Forget the parts that were built; the paths stay."""
@@ -130,6 +134,7 @@ class ReaderContext:
         self.diagnosers.clear()
         self.json_files.clear()
         self.loads.clear()
+        self.failure = None
         self.watch = LineWatch()
 
     def path(self, file: File, suffix: str) -> str:
@@ -138,29 +143,25 @@ class ReaderContext:
         self.paths[path] = None
         return path
 
+    def feed(self, table: str, schema: Any, batches: Callable[[], Iterable[Any]]) -> None:
+        """Let SQL read Arrow batches by this name; each scan of it calls `batches` anew.
+
+        A table that is scanned more than once is read once, into a temporary table.
+        """
+        if self.is_reread:
+            self.loads.append(lambda: self.load(table, schema, batches()))
+        else:
+            self.connection.register(table, _Stream(self, schema, batches))
+
     def load(self, table: str, schema: Any, batches: Iterable[Any]) -> None:
         """Fill a temporary table from a stream of Arrow batches."""
         source = f"{table} source"
-        failures: list[QueryServiceError] = []
-
-        def guarded() -> Iterator[Any]:
-            # Arrow's C interface would turn the error into text.
-            try:
-                yield from batches
-            except QueryServiceError as failure:
-                failures.append(failure)
-                raise
-
-        self.connection.register(source, pa.RecordBatchReader.from_batches(schema, guarded()))
+        self.connection.register(source, _Stream(self, schema, lambda: batches))
         try:
             self.connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE {quote_name(table)} AS"
                 f" SELECT * FROM {quote_name(source)}"
             )
-        except Exception:
-            if failures:
-                raise failures[0] from None
-            raise
         finally:
             self.connection.unregister(source)
 
@@ -178,6 +179,29 @@ class ReaderContext:
             if bad.ordinal is not None and start <= bad.ordinal < end:
                 return diagnose(self.ordinals[bad.ordinal], bad)
         return None
+
+
+class _Stream:
+    """Arrow batches that DuckDB asks for, from the start with each scan."""
+
+    def __init__(
+        self, context: ReaderContext, schema: Any, batches: Callable[[], Iterable[Any]]
+    ) -> None:
+        self._context = context
+        self._schema = schema
+        self._batches = batches
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        reader = pa.RecordBatchReader.from_batches(self._schema, self._guarded())
+        return reader.__arrow_c_stream__(requested_schema)
+
+    def _guarded(self) -> Iterator[Any]:
+        # Arrow's C interface turns an error into text; the context keeps it as it was.
+        try:
+            yield from self._batches()
+        except QueryServiceError as failure:
+            self._context.failure = self._context.failure or failure
+            raise
 
 
 Reader = Callable[[FileGroup, ReaderContext], list[Part]]
