@@ -10,6 +10,7 @@ from datetime import datetime
 
 from querysvc.model import QueryExecution, QueryState
 from querysvc.state.memory_records import MemoryRecords
+from querysvc.state.memory_writes import MemoryWrites
 from querysvc.state.repository import (
     ClaimedQuery,
     Completion,
@@ -43,7 +44,7 @@ class _Entry:
     results_expired: bool = False
 
 
-class MemoryState(MemoryRecords):
+class MemoryState(MemoryWrites, MemoryRecords):
     """All of the state, lost when the process ends."""
 
     def __init__(self) -> None:
@@ -163,6 +164,8 @@ class MemoryState(MemoryRecords):
             entry = self._held(query_id, fencing_token)
             if entry is not None:
                 _end(entry, completion)
+                if completion.state is QueryState.SUCCEEDED:
+                    self._commit_write(query_id, completion.completed_at)
             return entry is not None
 
     def release(self, query_id: str, fencing_token: int) -> bool:
@@ -277,6 +280,10 @@ class MemoryState(MemoryRecords):
 
     def _in_state(self, state: QueryState) -> list[_Entry]:
         return [entry for entry in self._entries.values() if entry.execution.state is state]
+
+    def _holds(self, query_id: str, fencing_token: int) -> bool:
+        with self._queries_lock:
+            return self._held(query_id, fencing_token) is not None
 
     def _held(self, query_id: str, fencing_token: int) -> _Entry | None:
         entry = self._entries.get(query_id)

@@ -178,6 +178,64 @@ class QueryRepository(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class WriteIntent:
+    """What a running query may leave in S3 and in the catalog, told before it does.
+
+    Objects of data are named after the query; they lie under `locations`.
+    """
+
+    query_id: str
+    locations: tuple[str, ...] = ()
+    table: tuple[str, str, str] | None = None
+    """Data catalog, database and name of the table that the query makes or adds partitions to."""
+    creates_table: bool = False
+    partitions: tuple[tuple[str, ...], ...] = ()
+    """The values of partitions that the query registers."""
+    result_objects: tuple[str, ...] = ()
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the query writes data that other queries may see."""
+        return bool(self.locations)
+
+
+@dataclass(frozen=True, slots=True)
+class LostWrite:
+    """A write whose query ended without committing it."""
+
+    intent: WriteIntent
+    ended_at: datetime | None
+
+
+class WriteRepository(Protocol):
+    """Intents of queries that write; a query's success commits its write, in one transaction."""
+
+    def intend_write(self, intent: WriteIntent, fencing_token: int) -> bool:
+        """Store or replace the intent, if the token still holds the query's lease."""
+        ...
+
+    def forget_write(self, query_id: str) -> None:
+        """Drop an intent that left nothing."""
+        ...
+
+    def committed_writes(self) -> int:
+        """How many writes were committed so far: what a reader takes before it looks."""
+        ...
+
+    def hidden_writes(self, committed: int) -> frozenset[str]:
+        """The queries whose data a reader that began at that count must not see."""
+        ...
+
+    def lost_writes(self, limit: int) -> Sequence[LostWrite]:
+        """Intents of queries that failed, were cancelled, or are unknown."""
+        ...
+
+    def expire_writes(self, *, committed_before: datetime) -> None:
+        """Forget commits that no reader that still lists can have missed."""
+        ...
+
+
 class WorkGroupRepository(Protocol):
     """Work groups by name."""
 
@@ -292,6 +350,7 @@ class AuditRepository(Protocol):
 
 class State(
     QueryRepository,
+    WriteRepository,
     WorkGroupRepository,
     KeyRepository,
     GrantRepository,

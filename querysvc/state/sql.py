@@ -12,9 +12,12 @@ from querysvc.state.sql_records import (
     SqlTags,
     SqlWorkGroups,
 )
+from querysvc.state.sql_writes import SqlWrites
 
 
-class SqlState(SqlQueries, SqlWorkGroups, SqlKeys, SqlGrants, SqlSaved, SqlTags, SqlAudit):
+class SqlState(
+    SqlQueries, SqlWrites, SqlWorkGroups, SqlKeys, SqlGrants, SqlSaved, SqlTags, SqlAudit
+):
     """All of the state over one database, whose schema is at head (see migrate.py)."""
 
     def __init__(self, database: Database) -> None:

@@ -41,6 +41,7 @@ from querysvc.state.rules import (
     fate_of_lost_query,
     idempotency_mismatch,
 )
+from querysvc.state.sql_writes import commit_write
 from querysvc.state.tables import client_tokens, query_executions, turns, work_groups
 from querysvc.state.values import HistoryFilter, HistoryPage
 
@@ -184,7 +185,10 @@ class SqlQueries:
     def finish(self, query_id: str, fencing_token: int, completion: Completion) -> bool:
         """End a running query if the token still holds its lease."""
         with self._database.write() as connection:
-            return _end(connection, _held(query_id, fencing_token), completion)
+            is_ours = _end(connection, _held(query_id, fencing_token), completion)
+            if is_ours and completion.state is QueryState.SUCCEEDED:
+                commit_write(connection, query_id, completion.completed_at)
+            return is_ours
 
     def release(self, query_id: str, fencing_token: int) -> bool:
         """Give a claimed query back to the queue, if the token still holds its lease."""

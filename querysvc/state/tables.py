@@ -96,6 +96,25 @@ turns = Table(
     comment="When each principal's last query was claimed: who waited longest is next.",
 )
 
+writes = Table(
+    "writes",
+    metadata,
+    Column("query_id", String(36), primary_key=True),
+    Column("has_data", Boolean, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("commit_sequence", BigInteger),
+    Column("committed_at", UtcTimestamp),
+    Index(None, "commit_sequence"),
+)
+
+write_clock = Table(
+    "write_clock",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("commits", BigInteger, nullable=False),
+    comment="One row: how many writes were committed. Its lock puts commits in order.",
+)
+
 work_groups = Table(
     "work_groups",
     metadata,
