@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from querysvc.model import Session
+from querysvc.model import Principal, Session
 from querysvc.plan import AnalysedStatement, ExecutionPlan, ResourceLimits
 from querysvc.state.values import GuardPolicy
 
@@ -19,6 +19,8 @@ class PlanRequest:
     session: Session
     guard: GuardPolicy
     limits: ResourceLimits
+    principal: Principal = Principal("")
+    """Who asks; nobody, who may know nothing that is not granted to all."""
 
 
 @dataclass(frozen=True, slots=True)

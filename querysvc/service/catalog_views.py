@@ -1,0 +1,83 @@
+"""The catalog and its metadata, each as one principal sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from querysvc.model import Principal
+from querysvc.service.access import Access
+from querysvc.service.permitted_catalog import PermittedRepository
+from querysvc.service.policies import Policies
+from querysvc.service.system_metadata import INFORMATION_SCHEMA, SYSTEM
+from querysvc.sql.metadata import MetadataReader, TableInfo, ViewInfo
+from querysvc_catalog.model import DatabaseName, Table, TableName
+from querysvc_catalog.repository import CatalogRepository
+from querysvc_catalog.service import CatalogService
+
+
+class CatalogViews:
+    """Gives each principal the catalog that its grants show."""
+
+    def __init__(
+        self,
+        repository: CatalogRepository,
+        metadata: MetadataReader,
+        policies: Policies,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._repository = repository
+        self._metadata = metadata
+        self._policies = policies
+        self._now = now
+
+    def catalog(self, principal: Principal) -> CatalogService:
+        """The catalog, to read and to change."""
+        access = self._policies.access_of(principal)
+        return CatalogService(PermittedRepository(self._repository, access), self._now)
+
+    def metadata(self, principal: Principal) -> MetadataReader:
+        """What statements are analysed against."""
+        return PermittedMetadata(self._metadata, self._policies.access_of(principal))
+
+
+class PermittedMetadata:
+    """A MetadataReader that tells with each relation what may be read of it."""
+
+    def __init__(self, metadata: MetadataReader, access: Access) -> None:
+        self._metadata = metadata
+        self._access = access
+
+    def catalog_exists(self, catalog: str) -> bool:
+        """Whether there is such a catalog."""
+        return self._metadata.catalog_exists(catalog)
+
+    def schema_exists(self, catalog: str, database: str) -> bool:
+        """Whether there is such a schema, and it may be known."""
+        is_virtual = catalog == SYSTEM or database == INFORMATION_SCHEMA
+        is_seen = is_virtual or self._access.sees_database(DatabaseName(catalog, database))
+        return is_seen and self._metadata.schema_exists(catalog, database)
+
+    def relation(self, catalog: str, database: str, name: str) -> TableInfo | ViewInfo | None:
+        """The table or view; one that nothing may be read of is told alike if it does not exist."""
+        found = self._metadata.relation(catalog, database, name)
+        if catalog == SYSTEM or database == INFORMATION_SCHEMA:
+            return found
+        visible = self._access.visible(TableName(catalog, database, name))
+        if found is not None:
+            return replace(found, visible=visible)
+        if visible == ():
+            return TableInfo(Table(name, database, catalog), (), visible=())
+        return None
+
+    def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
+        """The tables and views of a database that may be known."""
+        names = self._metadata.relation_names(catalog, database)
+        if catalog == SYSTEM or database == INFORMATION_SCHEMA:
+            return names
+        return tuple(
+            name
+            for name in names
+            if self._access.described(TableName(catalog, database, name)) != frozenset()
+        )
