@@ -59,7 +59,7 @@ def timestamp_tz_texts(array: pa.StructArray, digits: int) -> Texts:
         if not is_valid.as_py() or instant is None or zone is None:
             texts.append(None)
             continue
-        local = instant + _offset_microseconds(zone, instant)
+        local = instant + offset_microseconds(zone, instant)
         texts.append(f"{timestamp_text(local, digits)} {zone}")
     return texts
 
@@ -148,7 +148,8 @@ def _zone(name: str) -> ZoneInfo | timezone:
     return ZoneInfo(name)
 
 
-def _offset_microseconds(zone: str, instant: int) -> int:
+def offset_microseconds(zone: str, instant: int) -> int:
+    """A zone's offset from UTC at an instant, both in microseconds."""
     found = _zone(zone)
     if found is UTC:
         return 0

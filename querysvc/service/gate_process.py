@@ -23,6 +23,7 @@ from querysvc.sql.metadata import TableInfo, ViewInfo
 OPERATIONS = {
     "analyse": "querysvc.service.statement_reading:analyse",
     "classify": "querysvc.service.statement_reading:classify",
+    "describe_parameters": "querysvc.sql.description:describe_parameters",
 }
 """What the gate can be asked for, and where it is."""
 

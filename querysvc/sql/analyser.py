@@ -47,15 +47,19 @@ def analyse_query(
     query: Query,
     session: Session,
     metadata: MetadataReader,
-    parameters: Sequence[str] = (),
+    parameters: Sequence[str | None] = (),
     *,
     replaced_view: tuple[str, str, str] | None = None,
 ) -> AnalysedStatement:
-    """Check and type a parsed query, such as that of a CREATE TABLE AS."""
+    """Check and type a parsed query, such as that of a CREATE TABLE AS.
+
+    A parameter that is None is typed by where it stands (see sql/parameters.py): such a statement
+    can be described and not run.
+    """
     context = AnalysisContext(
         session,
         metadata,
-        tuple(map(parse_parameter, parameters)),
+        tuple(None if text is None else parse_parameter(text) for text in parameters),
         replaced_view=replaced_view,
     )
     with deep_recursion():

@@ -44,13 +44,14 @@ class TableUse:
 class AnalysisContext:
     """The state of one statement's analysis.
 
-    `parameters` are the expressions given for `?`, already parsed. `analyse_query(query, outer)`
+    `parameters` are the expressions given for `?`, already parsed; None where the type is to be
+    inferred, which none but a description can do with. `analyse_query(query, outer)`
     types a subquery whose outer references are looked up in `outer`.
     """
 
     session: Session
     metadata: MetadataReader
-    parameters: tuple[syntax.Expression, ...] = ()
+    parameters: tuple[syntax.Expression | None, ...] = ()
     analyse_query: Callable[[Query, Scope], tree.Query] = field(default=NotImplemented)
     is_deterministic: bool = True
     warnings: list[str] = field(default_factory=list)

@@ -8,6 +8,7 @@ from querysvc.sql import query_syntax as qs
 from querysvc.sql import syntax
 from querysvc.sql.context import ExpressionAnalyser
 from querysvc.sql.expressions.printing import printed
+from querysvc.sql.parameters import Placeholder
 from querysvc.sql.scope import Scope, fail
 from querysvc.types.algebra import BIGINT
 from querysvc.types.coercion import can_coerce
@@ -60,7 +61,10 @@ def row_count(expressions: ExpressionAnalyser, node: qs.RowCount | None, clause:
         return None
     count = node.value
     if isinstance(count, syntax.Parameter):
-        count = _parameter(expressions, count, clause)
+        value = _parameter(expressions, count, clause)
+        if value is None:
+            return None
+        count = value
     if clause == "FETCH FIRST" and count <= 0:
         message = f"{clause} row count must be positive (actual value: {count})"
         raise fail(ErrorCode.NUMERIC_VALUE_OUT_OF_RANGE, node, message)
@@ -70,8 +74,10 @@ def row_count(expressions: ExpressionAnalyser, node: qs.RowCount | None, clause:
     return count
 
 
-def _parameter(expressions: ExpressionAnalyser, node: syntax.Parameter, clause: str) -> int:
+def _parameter(expressions: ExpressionAnalyser, node: syntax.Parameter, clause: str) -> int | None:
     typed = expressions.analyse(node, Scope())
+    if isinstance(typed, Placeholder):
+        return None
     if not isinstance(typed, tree.Literal) or not can_coerce(typed.type, BIGINT):
         message = f"Non constant parameter value for {clause}"
         raise fail(ErrorCode.INVALID_PARAMETER_USAGE, node, message)

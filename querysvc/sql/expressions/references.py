@@ -12,6 +12,7 @@ from querysvc.sql.expressions.coercion import coerce_to_common
 from querysvc.sql.expressions.errors import fail, mismatch
 from querysvc.sql.expressions.operators import apply_operator
 from querysvc.sql.expressions.printing import printed
+from querysvc.sql.parameters import placeholder
 from querysvc.sql.scope import Scope, name_parts
 from querysvc.sql.scope import dereference as field_of
 from querysvc.types import algebra
@@ -79,14 +80,15 @@ def array(analyser: Analyser, node: syntax.ArrayConstructor, scope: Scope) -> tr
 
 
 def parameter(analyser: Analyser, node: syntax.Parameter, _: Scope) -> tree.Expression:
-    """A `?`: the expression given for it, which sees no columns."""
+    """A `?`: the expression given for it, which sees no columns; or none, to infer its type."""
     given = analyser.context.parameters
     if node.index >= len(given):
         message = (
             f"Incorrect number of parameters: expected {node.index + 1} but found {len(given)}"
         )
         raise fail(ErrorCode.INVALID_PARAMETER_USAGE, node, message)
-    return analyser.analyse(given[node.index], Scope())
+    value = given[node.index]
+    return placeholder(node.index) if value is None else analyser.analyse(value, Scope())
 
 
 def grouping(_: Analyser, node: syntax.Grouping, scope: Scope) -> tree.Expression:

@@ -1,0 +1,36 @@
+"""What a statement is before its parameters have values: their types, and its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from querysvc.model import ResultColumn, Session
+from querysvc.sql.analyser import analyse_query
+from querysvc.sql.metadata import MetadataReader
+from querysvc.sql.parameters import inferred_types
+from querysvc.sql.parser import QUERY, parse
+from querysvc.types.algebra import TrinoType
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterDescription:
+    """What a statement's parameters and columns are; a parameter of any type is None.
+
+    `columns` is None for a statement that is no query: it has columns only when it has run.
+    """
+
+    parameters: tuple[TrinoType | None, ...]
+    columns: tuple[ResultColumn, ...] | None
+
+
+def describe_parameters(
+    sql: str, session: Session, metadata: MetadataReader, declared: tuple[str | None, ...]
+) -> ParameterDescription:
+    """What the gate does: `declared` are expressions, or None for what is to be inferred."""
+    parsed = parse(sql)
+    if parsed.kind != QUERY or parsed.query is None:
+        return ParameterDescription((None,) * len(declared), None)
+    given = (*declared, *(None,) * (parsed.parameters - len(declared)))
+    analysed = analyse_query(parsed.query, session, metadata, given)
+    types = inferred_types(parsed.query, analysed.query, parsed.parameters)
+    return ParameterDescription(types, analysed.columns)
