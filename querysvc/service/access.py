@@ -105,7 +105,7 @@ class Access:
     def require(self, action: Action, name: TableName) -> None:
         """PERMISSION_DENIED unless the action on the table is granted."""
         if not self.may(action, name):
-            raise denied(f"Cannot {_TABLE_VERBS[action]} table {name}")
+            raise denied(f"Cannot {_TABLE_VERBS[action]} table {full_name(name)}")
 
     def require_database(self, action: Action, name: DatabaseName) -> None:
         """PERMISSION_DENIED unless the action is granted on the whole database."""
@@ -114,7 +114,8 @@ class Access:
         for grant in self.tables:
             if grant.covers(name.catalog_name, name.name, ANY) and action in grant.actions:
                 return
-        raise denied(f"Cannot {_TABLE_VERBS[action]} schema {name}")
+        place = f"{name.catalog_name}.{name.name}"
+        raise denied(f"Cannot {_TABLE_VERBS[action]} schema {place}")
 
     def require_location(self, location: str) -> None:
         """PERMISSION_DENIED unless tables, partitions and results may be put there."""
@@ -138,6 +139,11 @@ class Access:
 
 
 _EVERYTHING: Final = TableGrant(frozenset(Action), (ANY, ANY, ANY))
+
+
+def full_name(name: TableName) -> str:
+    """catalog.database.table, as Trino's messages have it."""
+    return f"{name.catalog_name}.{name.database_name}.{name.name}"
 
 
 def denied(what: str) -> QueryServiceError:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from querysvc.service.access import Access, Action, Columns, denied
+from querysvc.service.access import Access, Action, Columns, denied, full_name
 from querysvc_catalog.errors import EntityKind, EntityNotFoundError
 from querysvc_catalog.model import (
     Column,
@@ -294,7 +294,7 @@ class PermittedRepository:
         if known is not None:
             keys = {key.name.lower() for key in self._repository.get_table(name).partition_keys}
             if not keys <= known:
-                raise denied(f"Cannot show partitions of table {name}")
+                raise denied(f"Cannot show partitions of table {full_name(name)}")
         return self._access.described(name)
 
     # What may be done.
