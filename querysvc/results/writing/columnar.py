@@ -1,0 +1,111 @@
+"""Parquet and ORC, by pyarrow: row groups and stripes of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final  # pyarrow is untyped
+
+import pyarrow as pa
+import pyarrow.orc as orc
+import pyarrow.parquet as pq
+
+from querysvc.results.writing.arrays import file_batch, file_schema
+from querysvc.write_plan import Compression, WriteLayout
+
+_GROUP_ROWS: Final = 1 << 20
+_GROUP_BYTES: Final = 64 << 20
+_PARQUET_CODECS: Final = {
+    Compression.NONE: "none",
+    Compression.GZIP: "gzip",
+    Compression.SNAPPY: "snappy",
+    Compression.ZSTD: "zstd",
+    Compression.LZ4: "lz4",
+}
+_ORC_CODECS: Final = {
+    Compression.NONE: "uncompressed",
+    Compression.ZLIB: "zlib",
+    Compression.SNAPPY: "snappy",
+    Compression.ZSTD: "zstd",
+    Compression.LZ4: "lz4",
+}
+
+
+class _GroupedFile:
+    """Holds rows back until they are a row group's worth."""
+
+    def __init__(self, layout: WriteLayout, path: Path) -> None:
+        self._columns = layout.data_columns
+        self._schema = file_schema(self._columns)
+        self._sink = pa.OSFile(str(path), "wb")
+        self._held: list[pa.RecordBatch] = []
+        self._rows = self._bytes = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that are in the file so far."""
+        size: int = self._sink.tell()
+        return size
+
+    def write(self, arrays: Sequence[pa.Array]) -> None:
+        """Add rows."""
+        batch = file_batch(self._columns, self._schema, arrays)
+        self._held.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._rows >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Write the rows that are held back, and the footer."""
+        if self._held:
+            self._flush()
+        self._end()
+        self._sink.close()
+
+    def _flush(self) -> None:
+        self._write_group(pa.Table.from_batches(self._held, self._schema))
+        self._held, self._rows, self._bytes = [], 0, 0
+
+    def _write_group(self, table: Any) -> None:
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        raise NotImplementedError
+
+
+class ParquetFile(_GroupedFile):
+    """A Parquet file."""
+
+    def __init__(self, layout: WriteLayout, path: Path) -> None:
+        super().__init__(layout, path)
+        form = layout.format
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            self._schema,
+            compression=_PARQUET_CODECS[form.compression],
+            compression_level=form.compression_level,
+            store_schema=False,
+        )
+
+    def _write_group(self, table: Any) -> None:
+        self._writer.write_table(table, row_group_size=2**31 - 1)
+
+    def _end(self) -> None:
+        self._writer.close()
+
+
+class OrcFile(_GroupedFile):
+    """An ORC file."""
+
+    def __init__(self, layout: WriteLayout, path: Path) -> None:
+        super().__init__(layout, path)
+        self._writer = orc.ORCWriter(self._sink, compression=_ORC_CODECS[layout.format.compression])
+
+    def _write_group(self, table: Any) -> None:
+        self._writer.write(table)
+
+    def _end(self) -> None:
+        if self._sink.tell() == 0 and not self._held:
+            self._writer.write(self._schema.empty_table())
+        self._writer.close()
