@@ -39,11 +39,13 @@ from querysvc.service.execution import SHUTTING_DOWN, QueryRunner, RunnerParts
 from querysvc.service.gate import GateLimits, GatePool
 from querysvc.service.housekeeping import Housekeeping
 from querysvc.service.inspection import Inspector
+from querysvc.service.prepared import PreparedExecutor, PreparedStatements
 from querysvc.service.queries import QueryService, QueryServiceParts
 from querysvc.service.result_access import ResultAccess
 from querysvc.service.reuse import ResultReuse
 from querysvc.service.running import RunningQueries
 from querysvc.service.saved import SavedStatements
+from querysvc.service.statement_reading import Prepared
 from querysvc.service.statements import SelectExecutor, StatementExecutor
 from querysvc.service.system_listing import Listing
 from querysvc.service.system_metadata import SystemMetadata
@@ -185,6 +187,7 @@ class Application:
         self.work_groups = WorkGroupService(self.state, self.state, self._audit, self._clock)
         self.work_groups.ensure_primary(primary_work_group(self.settings))
         self.saved = SavedStatements(self.state, self.work_groups, self._clock)
+        self._prepared = PreparedStatements(self.saved)
         self.tags = ResourceTags(self.state, self.work_groups)
         self.authenticator = Authenticator(
             self.state,
@@ -226,11 +229,14 @@ class Application:
                 queries=self.state,
                 groups=self.work_groups,
                 gate=self.gate,
+                prepared=self._prepared,
                 admission=Admission(self.state, admission_limits(self.settings), self._clock),
                 running=self._running,
                 watchers=self._watchers,
                 results=ResultAccess(self.state, self._spools, self._texts, self._running),
-                inspector=Inspector(self.gate, planner, self.engine, self._clock, self._limits),
+                inspector=Inspector(
+                    self.gate, self._prepared, planner, self.engine, self._clock, self._limits
+                ),
                 audit=self._audit,
                 clock=self._clock,
                 wake=self._dispatcher.wake,
@@ -251,6 +257,7 @@ class Application:
             queries=self.state,
             groups=self.work_groups,
             gate=self.gate,
+            prepared=self._prepared,
             executors=self._executors(planner),
             spools=self._spools,
             texts=self._texts,
@@ -274,6 +281,9 @@ class Application:
                 self._clock,
             ),
             **dict.fromkeys(get_args(Statement), ddl),
+            **dict.fromkeys(
+                get_args(Prepared), PreparedExecutor(self._prepared, self.saved, self.gate)
+            ),
         }
 
     def _check_fetcher(self) -> None:

@@ -26,10 +26,12 @@ from querysvc.results.spool import LiveSpool, SpoolDirectory
 from querysvc.service.audit import AuditLog
 from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
+from querysvc.service.prepared import PreparedStatements
 from querysvc.service.running import RunningQueries, RunningQuery, reason_info
 from querysvc.service.statements import Executors, RunContext, StatementOutcome
 from querysvc.service.watch import Watchers
 from querysvc.service.work_groups import WorkGroupService
+from querysvc.sql.positions import errors_moved
 from querysvc.state.repository import ClaimedQuery, Completion, QueryRepository, SubmissionTerms
 from querysvc.state.values import WorkGroup
 from querysvc.telemetry import Metrics
@@ -49,6 +51,7 @@ class RunnerParts:
     queries: QueryRepository
     groups: WorkGroupService
     gate: Gate
+    prepared: PreparedStatements
     executors: Executors
     spools: SpoolDirectory
     texts: TextFiles
@@ -114,9 +117,7 @@ class QueryRunner:
         work_group = parts.groups.get(execution.work_group)
         running.limits = limits_of(parts.limits, work_group, running.claimed.terms)
         running.deadline += running.limits.timeout_seconds - parts.limits.timeout_seconds
-        statement = parts.gate.analyse(
-            execution.sql, execution.session, execution.execution_parameters
-        )
+        statement = self._analyse(execution, work_group, running)
         running.raise_if_stopped()
         executor = parts.executors.get(type(statement))
         if executor is None:
@@ -131,6 +132,16 @@ class QueryRunner:
         # From here on the result can be seen: the query has succeeded, whoever cancels it now.
         published, milliseconds = self._publish(running, outcome, context)
         return self._completion(running, outcome, published, milliseconds)
+
+    def _analyse(
+        self, execution: QueryExecution, work_group: WorkGroup, running: RunningQuery
+    ) -> object:
+        principal = Principal(execution.principal, running.claimed.terms.roles)
+        bound = self._parts.prepared.bound(
+            execution.sql, execution.execution_parameters, work_group.name, principal
+        )
+        with errors_moved(bound.place):
+            return self._parts.gate.analyse(bound.sql, execution.session, bound.parameters)
 
     def _context(
         self, running: RunningQuery, session: Session, work_group: WorkGroup

@@ -21,9 +21,11 @@ from querysvc.planning.request import PlanRequest, QueryPlanner
 from querysvc.service.clock import Clock
 from querysvc.service.execution import limits_of
 from querysvc.service.gate import Gate
+from querysvc.service.prepared import BoundStatement, PreparedStatements
 from querysvc.service.statements import table_names
 from querysvc.service.submission import session_user
 from querysvc.sql.lint import lint
+from querysvc.sql.positions import errors_moved
 from querysvc.state.repository import SubmissionTerms
 from querysvc.state.values import WorkGroup
 
@@ -48,12 +50,14 @@ class Inspector:
     def __init__(
         self,
         gate: Gate,
+        prepared: PreparedStatements,
         planner: QueryPlanner,
         engine: Engine,
         clock: Clock,
         limits: ResourceLimits,
     ) -> None:
         self._gate = gate
+        self._prepared = prepared
         self._planner = planner
         self._engine = engine
         self._clock = clock
@@ -71,7 +75,8 @@ class Inspector:
                 statement.warnings,
                 lint(statement),
             )
-        return StatementDescription(*self._gate.classify(submission.sql), (), ())
+        bound = self._bound(submission, principal)
+        return StatementDescription(*self._gate.classify(bound.sql), (), ())
 
     def estimate(
         self, submission: QuerySubmission, work_group: WorkGroup, principal: Principal
@@ -93,7 +98,14 @@ class Inspector:
 
     def _analyse(self, submission: QuerySubmission, principal: Principal) -> object:
         session = self._session(submission, principal)
-        return self._gate.analyse(submission.sql, session, submission.execution_parameters)
+        bound = self._bound(submission, principal)
+        with errors_moved(bound.place):
+            return self._gate.analyse(bound.sql, session, bound.parameters)
+
+    def _bound(self, submission: QuerySubmission, principal: Principal) -> BoundStatement:
+        return self._prepared.bound(
+            submission.sql, submission.execution_parameters, submission.work_group, principal
+        )
 
     def _session(self, submission: QuerySubmission, principal: Principal) -> Session:
         session = submission.session

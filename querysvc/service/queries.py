@@ -38,6 +38,7 @@ from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
 from querysvc.service.inspection import Inspector, StatementDescription
 from querysvc.service.permissions import is_admin, may_see, require_work_group
+from querysvc.service.prepared import PreparedStatements
 from querysvc.service.result_access import ResultAccess
 from querysvc.service.running import RunningQueries, cancelled_by_user, reason_info
 from querysvc.service.submission import Submitter
@@ -59,6 +60,7 @@ class QueryServiceParts:
     queries: QueryRepository
     groups: WorkGroupService
     gate: Gate
+    prepared: PreparedStatements
     admission: Admission
     running: RunningQueries
     watchers: Watchers
@@ -77,7 +79,12 @@ class QueryService:
         self._parts = parts
         self._queries = parts.queries
         self._submitter = Submitter(
-            parts.queries, parts.groups, parts.gate, parts.admission, clock=parts.clock
+            parts.queries,
+            parts.groups,
+            parts.gate,
+            parts.admission,
+            prepared=parts.prepared,
+            clock=parts.clock,
         )
 
     def submit(self, submission: QuerySubmission, principal: Principal) -> QueryExecution:

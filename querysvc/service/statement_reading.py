@@ -6,6 +6,9 @@ UTILITY; clients decide by this whether a result has a header row and an update 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Final
+
 from querysvc.model import Session, StatementType
 from querysvc.plan import AnalysedStatement
 from querysvc.sql.analyser import analyse as analyse_query
@@ -14,6 +17,15 @@ from querysvc.sql.ddl import Statement, parse_ddl
 from querysvc.sql.ddl.statements import CreateView
 from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.parser import QUERY, ParsedStatement, parse
+from querysvc.sql.positions import errors_moved
+from querysvc.sql.prepared import (
+    Deallocate,
+    DescribePrepared,
+    Prepare,
+    read_deallocate,
+    read_describe,
+    read_prepare,
+)
 
 _DML, _DDL, _UTILITY = StatementType.DML, StatementType.DDL, StatementType.UTILITY
 
@@ -78,15 +90,36 @@ def classify(sql: str) -> Kind:
 
 def analyse(
     sql: str, session: Session, metadata: MetadataReader, parameters: tuple[str, ...]
-) -> AnalysedStatement | Statement:
+) -> AnalysedStatement | Statement | Prepared:
     """The checked query, or the typed DDL or utility statement."""
     parsed = parse(sql)
     if parsed.kind == QUERY:
         return analyse_query(parsed, session, metadata, parameters)
+    read = _ON_PREPARED.get(parsed.kind)
+    about_prepared = None if read is None else read(sql)
+    if about_prepared is not None:
+        return about_prepared
     statement = parse_ddl(parsed)
     if isinstance(statement, CreateView):
         return checked_view(statement, session, metadata)
     return statement
+
+
+def _prepare(sql: str) -> Prepare:
+    statement = read_prepare(sql)
+    with errors_moved(statement.place):
+        classify(statement.sql)
+    return statement
+
+
+Prepared = Prepare | Deallocate | DescribePrepared
+
+_ON_PREPARED: Final[Mapping[str, Callable[[str], Prepared | None]]] = {
+    "PREPARE": _prepare,
+    "DEALLOCATE": read_deallocate,
+    "DESC": read_describe,
+    "DESCRIBE": read_describe,
+}
 
 
 def _selects(statement: ParsedStatement) -> bool:

@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -25,7 +25,14 @@ from querysvc.service.clock import Clock
 from querysvc.service.reuse import ResultReuse, result_key
 from querysvc.service.running import RunningQuery
 from querysvc.state.values import WorkGroup
-from querysvc.types.algebra import VARCHAR
+from querysvc.types.algebra import BIGINT, BOOLEAN, INTEGER, VARCHAR
+
+_ARROW_TYPES: Final = {
+    VARCHAR: pa.string(),
+    BIGINT: pa.int64(),
+    INTEGER: pa.int32(),
+    BOOLEAN: pa.bool_(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +52,19 @@ class RunContext:
     ) -> tuple[ResultColumn, ...]:
         """Spool rows of texts (what SHOW and DESCRIBE answer); gives their columns."""
         columns = tuple(ResultColumn(name, VARCHAR) for name in names)
-        arrays = [
-            pa.array([row[index] for row in rows], pa.string()) for index in range(len(names))
-        ]
-        table = pa.Table.from_arrays(arrays, names=[str(index) for index in range(len(names))])
-        self.tell_batches(write_rows(self.spool, table))
+        self.write_values(columns, rows)
         return columns
+
+    def write_values(
+        self, columns: Sequence[ResultColumn], rows: Sequence[Sequence[object]]
+    ) -> None:
+        """Spool rows that are at hand, of the few types that utility statements answer."""
+        arrays = [
+            pa.array([row[index] for row in rows], _ARROW_TYPES[column.type])
+            for index, column in enumerate(columns)
+        ]
+        table = pa.Table.from_arrays(arrays, names=[str(index) for index in range(len(columns))])
+        self.tell_batches(write_rows(self.spool, table))
 
     def tell_batches(self, ends: Sequence[BatchEnd]) -> None:
         """Tell of batches that are in the spool."""

@@ -19,11 +19,13 @@ from querysvc.service.admission import Admission
 from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
 from querysvc.service.permissions import is_admin, require_work_group
+from querysvc.service.prepared import PreparedStatements
 from querysvc.service.work_groups import (
     WorkGroupService,
     check_output_location,
     effective_configuration,
 )
+from querysvc.sql.positions import errors_moved
 from querysvc.state.codec import dumps, to_document
 from querysvc.state.repository import QueryRepository, SubmissionTerms
 from querysvc.state.rules import idempotency_mismatch
@@ -39,8 +41,10 @@ class Submitter:
         gate: Gate,
         admission: Admission,
         *,
+        prepared: PreparedStatements,
         clock: Clock,
     ) -> None:
+        self._prepared = prepared
         self._queries = queries
         self._groups = groups
         self._gate = gate
@@ -64,7 +68,11 @@ class Submitter:
             _require_output(configuration)
         # A syntax error costs no place in the queue, but it costs the gate: the rate comes first.
         self._admission.check_load(work_group)
-        statement_type, substatement_type = self._gate.classify(submission.sql)
+        bound = self._prepared.bound(
+            submission.sql, submission.execution_parameters, work_group.name, principal
+        )
+        with errors_moved(bound.place):
+            statement_type, substatement_type = self._gate.classify(bound.sql)
         now = self._clock.now()
         session = dataclasses.replace(
             submission.session,

@@ -9,24 +9,29 @@ from typing import Final
 
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import Principal, QuerySubmission, ResultColumn, Session
+from querysvc.service.prepared import UNBOUND, input_description, output_description
 from querysvc.service.queries import QueryService
 from querysvc.service.work_groups import PRIMARY
-from querysvc.sql.lexer import Kind
 from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.positions import START, Place, errors_moved
-from querysvc.types import algebra
-from querysvc.types.algebra import TrinoType
+from querysvc.sql.prepared import (
+    DescribePrepared,
+    StatementTokens,
+    check_prepared,
+    first_word,
+    parameter_count,
+    read_describe,
+    read_execute,
+)
 from querysvc_drivers.trino import session_properties as properties
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.session_statements import (
     Classify,
     LocalResult,
     SessionStatements,
-    prepared_name,
     prepared_text,
 )
 from querysvc_drivers.trino.show_statements import ShowStatements
-from querysvc_drivers.trino.statement_tokens import StatementTokens, first_word
 
 _WORK_GROUP_TAG: Final = "work_group="
 _SESSION_WORDS: Final = frozenset(
@@ -39,8 +44,6 @@ _WRITE_WORDS: Final = frozenset(
         *("TRUNCATE", "UNLOAD", "UPDATE", "VACUUM"),
     }
 )
-_UNBOUND: Final = "NULL"
-"""What stands for `?` while a prepared statement is described, as its type is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class StatementRouting:
         if word in _SHOW_WORDS:
             return self._show(request, principal, parameters, place)
         if word == "EXECUTE":
-            return self._execute(StatementTokens(request.sql), request, principal)
+            return self._execute(request, principal)
         return Submission(submission(request, principal, parameters), place)
 
     def _show(
@@ -94,77 +97,40 @@ class StatementRouting:
         parameters: tuple[str, ...],
         place: Place,
     ) -> Submission | LocalResult:
-        stream = StatementTokens(request.sql)
-        if stream.at("DESCRIBE", "INPUT") and stream.at_identifier(2):
-            return self._describe_input(stream, request)
-        if stream.at("DESCRIBE", "OUTPUT") and stream.at_identifier(2):
-            return self._describe_output(stream, request, principal)
-        answer = self._show_statements.answer(stream, request)
+        about_prepared = read_describe(request.sql)
+        if about_prepared is not None:
+            return self._describe_prepared(about_prepared, request, principal)
+        answer = self._show_statements.answer(StatementTokens(request.sql), request)
         if isinstance(answer, LocalResult):
             return answer
         if answer is not None:
             request = dataclasses.replace(request, sql=answer)
         return Submission(submission(request, principal, parameters), place)
 
-    def _execute(
-        self, stream: StatementTokens, request: ClientRequest, principal: Principal
-    ) -> Submission | LocalResult:
-        stream.expect("EXECUTE")
-        place = START
-        if stream.take("IMMEDIATE"):
-            token = stream.token
-            # The first character after the quote is where the statement's own text begins.
-            place = Place(token.line, token.column + 1)
-            sql = stream.string()
-        else:
-            sql = prepared_text(prepared_name(stream), request)
-        parameters = stream.expressions() if stream.take("USING") else ()
-        stream.end()
-        if first_word(sql) in ("EXECUTE", "PREPARE", "DEALLOCATE"):
-            raise StatementError(
-                ErrorCode.NOT_SUPPORTED,
-                f"Invalid statement type for prepared statement: {first_word(sql)}",
-            )
-        with errors_moved(place):
+    def _execute(self, request: ClientRequest, principal: Principal) -> Submission | LocalResult:
+        statement = read_execute(request.sql)
+        sql = statement.sql
+        if sql is None:
+            assert statement.name is not None, "EXECUTE names a statement or gives its text"
+            sql = prepared_text(statement.name, request)
+            check_prepared(sql)
+        with errors_moved(statement.place):
             inner = dataclasses.replace(request, sql=sql)
-            return self._route(inner, principal, parameters, place)
+            return self._route(inner, principal, statement.parameters or (), statement.place)
 
-    def _describe_input(self, stream: StatementTokens, request: ClientRequest) -> LocalResult:
-        stream.expect("DESCRIBE", "INPUT")
-        sql = prepared_text(prepared_name(stream), request)
-        stream.end()
-        columns = (
-            ResultColumn("Position", algebra.BIGINT),
-            ResultColumn("Type", algebra.VARCHAR),
-        )
-        rows = tuple((index, "unknown") for index in range(parameter_count(sql)))
-        return LocalResult(columns=columns, rows=rows)
-
-    def _describe_output(
-        self, stream: StatementTokens, request: ClientRequest, principal: Principal
+    def _describe_prepared(
+        self, statement: DescribePrepared, request: ClientRequest, principal: Principal
     ) -> LocalResult:
-        stream.expect("DESCRIBE", "OUTPUT")
-        sql = prepared_text(prepared_name(stream), request)
-        stream.end()
+        sql = prepared_text(statement.name, request)
+        if statement.is_input:
+            return LocalResult(None, (), *input_description(sql))
         inner = dataclasses.replace(request, sql=sql)
-        columns = self._output_columns(inner, principal)
-        names = ("Column Name", "Catalog", "Schema", "Table", "Type")
-        return LocalResult(
-            columns=(
-                *(ResultColumn(name, algebra.VARCHAR) for name in names),
-                ResultColumn("Type Size", algebra.INTEGER),
-                ResultColumn("Aliased", algebra.BOOLEAN),
-            ),
-            rows=tuple(
-                (column.name, "", "", "", column.type.wire_name, _size(column.type), False)
-                for column in columns
-            ),
-        )
+        return LocalResult(None, (), *output_description(self._output_columns(inner, principal)))
 
     def _output_columns(
         self, request: ClientRequest, principal: Principal
     ) -> tuple[ResultColumn, ...]:
-        unbound = (_UNBOUND,) * parameter_count(request.sql)
+        unbound = (UNBOUND,) * parameter_count(request.sql)
         routed = self._route(request, principal, unbound, START)
         if isinstance(routed, LocalResult):
             return routed.columns
@@ -199,45 +165,7 @@ def submission(
     )
 
 
-def parameter_count(sql: str) -> int:
-    """How many `?` a statement has."""
-    stream = StatementTokens(sql)
-    count = 0
-    while stream.token.kind is not Kind.END:
-        count += stream.advance().key == "?"
-    return count
-
-
 def _work_group(own: Mapping[str, str], client_tags: tuple[str, ...]) -> str:
     named = own.get(properties.WORK_GROUP)
     tags = (tag for tag in client_tags if tag.startswith(_WORK_GROUP_TAG))
     return named or next(tags, "").removeprefix(_WORK_GROUP_TAG) or PRIMARY
-
-
-_SIZES: Final[Mapping[TrinoType, int]] = {
-    algebra.BOOLEAN: 1,
-    algebra.TINYINT: 1,
-    algebra.SMALLINT: 2,
-    algebra.INTEGER: 4,
-    algebra.REAL: 4,
-    algebra.DATE: 4,
-    algebra.INTERVAL_YEAR_TO_MONTH: 4,
-    algebra.BIGINT: 8,
-    algebra.DOUBLE: 8,
-    algebra.INTERVAL_DAY_TO_SECOND: 8,
-    algebra.UNKNOWN: 1,
-}
-
-
-def _size(type_: TrinoType) -> int:
-    """The bytes of a fixed-width type as Trino keeps it, 0 for others."""
-    match type_:
-        case algebra.Decimal(precision):
-            return 8 if precision <= 18 else 16
-        case algebra.Time() | algebra.TimeTz():
-            return 8
-        case algebra.Timestamp(precision):
-            return 8 if precision <= 6 else 16
-        case algebra.TimestampTz(precision):
-            return 8 if precision <= 3 else 16
-    return _SIZES.get(type_, 0)

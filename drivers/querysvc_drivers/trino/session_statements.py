@@ -17,16 +17,16 @@ from querysvc.model import ResultColumn
 from querysvc.sql.lexer import Kind
 from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.positions import errors_moved
+from querysvc.sql.prepared import StatementTokens, read_deallocate, read_prepare
+from querysvc.sql.syntax import Identifier
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.session_properties import (
     TIME_ZONE,
     check_property,
     checked_time_zone,
 )
-from querysvc_drivers.trino.statement_tokens import StatementTokens
 
 _CONSTANTS: Final = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE})
-_NOT_PREPARED: Final = frozenset({"PREPARE", "EXECUTE", "DEALLOCATE"})
 
 
 Classify = Callable[[str], object]
@@ -95,19 +95,11 @@ class SessionStatements:
         set_catalog = (("X-Trino-Set-Catalog", catalog),) if len(names) == 2 else ()
         return LocalResult("USE", (*set_catalog, ("X-Trino-Set-Schema", names[-1])))
 
-    def _prepare(self, stream: StatementTokens, _: ClientRequest) -> LocalResult:
-        stream.expect("PREPARE")
-        name = prepared_name(stream)
-        stream.expect("FROM")
-        if stream.key in _NOT_PREPARED:
-            raise StatementError(
-                ErrorCode.NOT_SUPPORTED,
-                f"Invalid statement type for prepared statement: {stream.key}",
-            )
-        inner, place = stream.rest()
-        with errors_moved(place):
-            self._classify(inner)
-        text = f"{quote_plus(name)}={quote_plus(inner)}"
+    def _prepare(self, _: StatementTokens, request: ClientRequest) -> LocalResult:
+        statement = read_prepare(request.sql)
+        with errors_moved(statement.place):
+            self._classify(statement.sql)
+        text = f"{quote_plus(prepared_name(statement.name))}={quote_plus(statement.sql)}"
         return LocalResult("PREPARE", (("X-Trino-Added-Prepare", text),))
 
 
@@ -199,25 +191,24 @@ def _reset_authorization(stream: StatementTokens, _: ClientRequest) -> LocalResu
     return LocalResult("RESET SESSION AUTHORIZATION", (header,))
 
 
-def _deallocate(stream: StatementTokens, request: ClientRequest) -> LocalResult:
-    stream.expect("DEALLOCATE", "PREPARE")
-    name = prepared_name(stream)
-    stream.end()
+def _deallocate(_: StatementTokens, request: ClientRequest) -> LocalResult:
+    name = read_deallocate(request.sql).name
     prepared_text(name, request)
-    return LocalResult("DEALLOCATE", (("X-Trino-Deallocated-Prepare", quote_plus(name)),))
+    header = ("X-Trino-Deallocated-Prepare", quote_plus(prepared_name(name)))
+    return LocalResult("DEALLOCATE", (header,))
 
 
-def prepared_name(stream: StatementTokens) -> str:
+def prepared_name(name: Identifier) -> str:
     """A prepared statement's name: as written when delimited, else in lower case."""
-    identifier = stream.identifier()
-    return identifier.name if identifier.is_delimited else identifier.name.lower()
+    return name.name if name.is_delimited else name.name.lower()
 
 
-def prepared_text(name: str, request: ClientRequest) -> str:
+def prepared_text(name: Identifier, request: ClientRequest) -> str:
     """The text that was prepared under the name; NOT_FOUND when there is none."""
-    text = request.prepared_statements.get(name)
+    told = prepared_name(name)
+    text = request.prepared_statements.get(told)
     if text is None:
-        raise StatementError(ErrorCode.NOT_FOUND, f"Prepared statement not found: {name}")
+        raise StatementError(ErrorCode.NOT_FOUND, f"Prepared statement not found: {told}")
     return text
 
 

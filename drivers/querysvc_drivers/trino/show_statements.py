@@ -16,11 +16,11 @@ from querysvc.model import ResultColumn
 from querysvc.sql.functions.registry import load_registry
 from querysvc.sql.lexer import Kind
 from querysvc.sql.metadata import MetadataReader
+from querysvc.sql.prepared import StatementTokens
 from querysvc.types.algebra import BOOLEAN, VARCHAR, delimited
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.session_properties import PROPERTIES
 from querysvc_drivers.trino.session_statements import LocalResult
-from querysvc_drivers.trino.statement_tokens import StatementTokens
 
 Answer: TypeAlias = str | LocalResult | None
 """A query to run instead, an answer, or None: the core answers the statement as it stands."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -19,10 +20,13 @@ from querysvc.service.clock import SystemClock
 from querysvc.service.dispatch import Dispatcher
 from querysvc.service.execution import QueryRunner, RunnerParts
 from querysvc.service.inspection import Inspector
+from querysvc.service.prepared import PreparedExecutor, PreparedStatements
 from querysvc.service.queries import QueryService, QueryServiceParts
 from querysvc.service.result_access import ResultAccess
 from querysvc.service.reuse import ResultReuse
 from querysvc.service.running import RunningQueries
+from querysvc.service.saved import SavedStatements
+from querysvc.service.statement_reading import Prepared
 from querysvc.service.statements import SelectExecutor
 from querysvc.service.upkeep import Upkeep
 from querysvc.service.watch import Watchers
@@ -82,12 +86,18 @@ def build(
     groups.ensure_primary(WorkGroup("primary", enforces_configuration=False))
     limits = ResourceLimits(timeout_seconds=60)
     select = SelectExecutor(planner, engine, ResultReuse(state, spools, clock), clock)
-    executors: dict[type, object] = {AnalysedStatement: select}
+    saved = SavedStatements(state, groups, clock)
+    prepared = PreparedStatements(saved)
+    executors: dict[type, object] = {
+        AnalysedStatement: select,
+        **dict.fromkeys(get_args(Prepared), PreparedExecutor(prepared, saved, gate)),
+    }
     runner = QueryRunner(
         RunnerParts(
             queries=state,
             groups=groups,
             gate=gate,
+            prepared=prepared,
             executors=executors,  # type: ignore[arg-type]
             spools=spools,
             texts=texts,
@@ -114,11 +124,12 @@ def build(
             queries=state,
             groups=groups,
             gate=gate,
+            prepared=prepared,
             admission=Admission(state, admission or AdmissionLimits(), clock),
             running=running,
             watchers=watchers,
             results=ResultAccess(state, spools, texts, running),
-            inspector=Inspector(gate, planner, engine, clock, limits),
+            inspector=Inspector(gate, prepared, planner, engine, clock, limits),
             audit=audit,
             clock=clock,
             wake=dispatcher.wake,
