@@ -179,7 +179,7 @@ def test_damage_is_bad_data_with_the_files_name(engine_bench: EngineBench, cut: 
 
 
 def test_a_table_that_is_scanned_twice_and_files_of_two_schemas(engine_bench: EngineBench) -> None:
-    files = {"a": write(pa.table({"i": [1, 2]})), "b": write(pa.table({"i": ["x"], "j": [3]}))}
+    files = {"a": write(pa.table({"i": [1, 2]})), "b": write(pa.table({"i": [True], "j": [3]}))}
     columns = [TableColumn("p", t.BIGINT), TableColumn("q", t.BIGINT)]
     with pytest.raises(QueryServiceError, match="s3://bucket/b"):
         engine_bench.select(ORC, columns, [((), files)])

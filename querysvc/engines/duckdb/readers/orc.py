@@ -2,7 +2,7 @@
 
 pyarrow decodes a stripe at a time, fed by the plan's file system; the rows reach DuckDB as a
 stream of Arrow batches. Columns are found by index unless `orc.column.index.access` is false, as
-in Athena and Trino (ADR-0014).
+in Athena and Trino (ADR-0020).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from querysvc.engines.duckdb.readers.base import (
     ReaderContext,
     used_columns,
 )
+from querysvc.engines.duckdb.readers.coercions import coerce
 from querysvc.engines.duckdb.readers.damage import DamagedFileError
 from querysvc.engines.duckdb.readers.domains import RawDomain, raw_domain
 from querysvc.engines.duckdb.readers.object_file import ObjectFile
@@ -33,12 +34,13 @@ from querysvc.engines.duckdb.readers.orc_metadata import (
     read_tail,
     tail_bytes,
 )
-from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert
+from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert, kind
 from querysvc.engines.duckdb.readers.sqltext import quote_name, type_text
 from querysvc.engines.duckdb.readers.streamed import FILE, select_streamed
 from querysvc.engines.duckdb.readers.typed import options_of
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableColumn
+from querysvc.types.algebra import TrinoType
 from querysvc_catalog.serde_options import parse_orc_options
 
 _BATCH_ROWS: Final = 122_880
@@ -113,7 +115,7 @@ def _part(
         source = Source(one.column.name, one.column.type, f"({base} + {FILE})")
         physical = types[position]
         try:
-            data[one.index] = convert(f'"x{position}"', physical, one.column.type, source)
+            data[one.index] = _value(f'"x{position}"', physical, one.column.type, source)
         except TypeMismatchError:
             raise _mismatch(first, one) from None
         domain = group.reference.domains.get(one.index)
@@ -258,6 +260,20 @@ def _stripes(
                 f" 2262-04-11 is not supported ({error})",
             ) from error
         raise bad_file(work.file, f"cannot be read as ORC: {error}") from error
+
+
+def _value(value: str, physical: Any, target: TrinoType, source: Source) -> str:
+    try:
+        converted = convert(value, physical, target, source)
+    except TypeMismatchError:
+        coerced = coerce(value, physical, target, source)
+        if coerced is None:
+            raise
+        return coerced
+    if kind(physical) in ("float", "double") and converted == value:
+        # Else DuckDB would have Arrow filter, to which NaN is greater than nothing.
+        return f"CASE WHEN isnan({value}) THEN {value} ELSE {value} END"
+    return converted
 
 
 def _mismatch(first: _OrcFile, one: _Column) -> QueryServiceError:

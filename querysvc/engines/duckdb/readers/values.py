@@ -17,8 +17,8 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.types import algebra
 from querysvc.types.algebra import TrinoType
 
-_INTEGER: Final = "[+-]?[0-9]+"
-_FLOATING: Final = r"\s*[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)\s*"
+INTEGER_PATTERN: Final = "[+-]?[0-9]+"
+FLOATING_PATTERN: Final = r"\s*[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)\s*"
 _DECIMAL: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _DATE: Final = "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
 _TIME: Final = r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,9})?)?"
@@ -105,8 +105,8 @@ def _is_there(_text: str, value: str) -> str:
     return f"{value} IS NOT NULL"
 
 
-_INTEGERS: Final = TextForm(_try_cast, _same_text, _INTEGER)
-_FLOATINGS: Final = TextForm(_try_cast, _is_finite, _FLOATING)
+_INTEGERS: Final = TextForm(_try_cast, _same_text, INTEGER_PATTERN)
+_FLOATINGS: Final = TextForm(_try_cast, _is_finite, FLOATING_PATTERN)
 _BY_TYPE: Final[dict[TrinoType, TextForm]] = {
     algebra.BOOLEAN: TextForm(_boolean, _is_there, None),
     algebra.REAL: _FLOATINGS,
