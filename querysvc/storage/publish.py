@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any  # botocore's arguments are untyped
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import ResultConfiguration
-from querysvc.storage.s3_connection import S3Connection
+from querysvc.storage.listing import PAGE, ListingPage
+from querysvc.storage.locations import Location, parse_location
+from querysvc.storage.s3_connection import S3Connection, S3RefusalError
 
 _PART_BYTES = 16 << 20
 _PARTS_MAX = 10_000
@@ -41,8 +43,29 @@ class _Target:
         return {name: self.headers[name]} if name in self.headers else {}
 
 
+@dataclass(frozen=True, slots=True)
+class StagedUpload:
+    """An object whose bytes are in S3 and which does not exist yet: an open multipart upload."""
+
+    bucket: str
+    key: str
+    upload_id: str
+    parts: tuple[dict[str, Any], ...] = ()
+    owner: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """`s3://bucket/key`."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What every request about it names."""
+        return {"Key": self.key, "UploadId": self.upload_id, **self.owner}
+
+
 class ResultPublisher:
-    """Puts and deletes result objects. Thread-safe; the service's alone."""
+    """Puts, stages and deletes objects of ours. Thread-safe; the service's alone."""
 
     def __init__(self, connection: S3Connection, *, part_bytes: int = _PART_BYTES) -> None:
         self._connection = connection
@@ -74,6 +97,32 @@ class ResultPublisher:
         else:
             self._connection.run(self._upload(target, path))
 
+    def stage_file(
+        self, address: str, path: Path, options: ResultConfiguration = _NO_OPTIONS
+    ) -> StagedUpload:
+        """Upload a file's bytes; the object does not exist until `complete`."""
+        target = _target(address, options, "application/octet-stream")
+        return self._connection.run(self._stage(target, path))
+
+    def complete(self, uploads: Sequence[StagedUpload]) -> None:
+        """Make staged objects exist; when one fails, the others may or may not."""
+        self._connection.run(self._each(self._complete, uploads))
+
+    def abort(self, uploads: Sequence[StagedUpload]) -> None:
+        """Give up staged objects; those that exist already stay."""
+        self._connection.run(self._each(self._abort, uploads))
+
+    def clear(self, location: str, name: str) -> int:
+        """Abort the uploads and delete the objects under a location whose key holds `name`.
+
+        Tells how many there were.
+        """
+        return self._connection.run(self._clear(parse_location(location), name))
+
+    def is_empty(self, location: str) -> bool:
+        """Whether there is no object under a location."""
+        return self._connection.run(self._is_empty(parse_location(location)))
+
     def delete(self, addresses: Sequence[str]) -> None:
         """Delete objects; those that do not exist are no error."""
         by_bucket: dict[str, list[str]] = {}
@@ -96,6 +145,14 @@ class ResultPublisher:
         )
 
     async def _upload(self, target: _Target, path: Path) -> None:
+        upload = await self._stage(target, path)
+        try:
+            await self._complete(upload)
+        except BaseException:
+            await self._abort_quietly(upload)
+            raise
+
+    async def _stage(self, target: _Target, path: Path) -> StagedUpload:
         created = await self._connection.call(
             "create_multipart_upload",
             bucket=target.bucket,
@@ -104,28 +161,39 @@ class ResultPublisher:
             ContentType=target.content_type,
             **target.headers,
         )
-        upload = {"Key": target.key, "UploadId": created["UploadId"], **target.owner}
+        begun = StagedUpload(target.bucket, target.key, created["UploadId"], (), target.owner)
         try:
-            parts = await self._upload_parts(target, path, upload)
-            await self._connection.call(
-                "complete_multipart_upload",
-                bucket=target.bucket,
-                what=target.address,
-                MultipartUpload={"Parts": parts},
-                **upload,
-            )
+            parts = await self._upload_parts(target, path, begun.request)
         except BaseException:
-            # Parts of an upload that nobody ends are invisible, and cost money for ever.
-            with contextlib.suppress(QueryServiceError):  # the first failure is the one to tell
-                await asyncio.shield(
-                    self._connection.call(
-                        "abort_multipart_upload",
-                        bucket=target.bucket,
-                        what=target.address,
-                        **upload,
-                    )
-                )
+            await self._abort_quietly(begun)
             raise
+        return replace(begun, parts=tuple(parts))
+
+    async def _complete(self, upload: StagedUpload) -> None:
+        await self._connection.call(
+            "complete_multipart_upload",
+            bucket=upload.bucket,
+            what=upload.address,
+            MultipartUpload={"Parts": list(upload.parts)},
+            **upload.request,
+        )
+
+    async def _abort_quietly(self, upload: StagedUpload) -> None:
+        """Parts of an upload that nobody ends are invisible, and cost money for ever."""
+        with contextlib.suppress(QueryServiceError):  # the first failure is the one to tell
+            await asyncio.shield(self._abort(upload))
+
+    async def _abort(self, upload: StagedUpload) -> None:
+        try:
+            await self._connection.call(
+                "abort_multipart_upload",
+                bucket=upload.bucket,
+                what=upload.address,
+                **upload.request,
+            )
+        except S3RefusalError as error:
+            if error.s3_code != "NoSuchUpload":  # it was completed, or aborted before
+                raise
 
     async def _upload_parts(
         self, target: _Target, path: Path, upload: dict[str, Any]
@@ -150,6 +218,75 @@ class ResultPublisher:
         return await self._connection.gather(
             one(number, offset) for number, offset in enumerate(range(0, size, part_bytes), 1)
         )
+
+    async def _each(
+        self, work: Callable[[StagedUpload], Awaitable[None]], uploads: Sequence[StagedUpload]
+    ) -> None:
+        async def one(upload: StagedUpload) -> None:
+            await work(upload)
+
+        await self._connection.gather(one(upload) for upload in uploads)
+
+    async def _is_empty(self, location: Location) -> bool:
+        page = await self._list(location, {"MaxKeys": 1})
+        return not page.rows
+
+    async def _clear(self, location: Location, name: str) -> int:
+        uploads = [
+            StagedUpload(location.bucket, each["Key"], each["UploadId"])
+            async for each in self._uploads(location)
+            if name in each["Key"]
+        ]
+        await self._each(self._abort, uploads)
+        keys = [key async for key in self._keys(location) if name in key]
+        for at in range(0, len(keys), _DELETES_PER_REQUEST):
+            await self._delete(location.bucket, keys[at : at + _DELETES_PER_REQUEST])
+        return len(uploads) + len(keys)
+
+    async def _uploads(self, location: Location) -> AsyncIterator[dict[str, str]]:
+        markers: dict[str, str] = {}
+        while True:
+            answer = await self._connection.call(
+                "list_multipart_uploads",
+                bucket=location.bucket,
+                what=str(location),
+                Prefix=location.prefix,
+                **markers,
+            )
+            for each in answer.get("Uploads") or ():
+                yield each
+            if not answer.get("IsTruncated"):
+                return
+            markers = {
+                "KeyMarker": answer["NextKeyMarker"],
+                "UploadIdMarker": answer["NextUploadIdMarker"],
+            }
+
+    async def _keys(self, location: Location) -> AsyncIterator[str]:
+        token: str | None = None
+        while True:
+            page = await self._list(location, {"ContinuationToken": token} if token else {})
+            for row in page.rows:
+                yield row[0]
+            token = page.next_token
+            if not page.is_truncated or token is None:
+                return
+
+    async def _list(self, location: Location, arguments: dict[str, Any]) -> ListingPage:
+        answer = await self._connection.call(
+            "list_objects_v2",
+            bucket=location.bucket,
+            what=str(location),
+            Prefix=location.prefix,
+            EncodingType="url",
+            **arguments,
+        )
+        page = answer[PAGE]
+        if not isinstance(page, ListingPage):
+            raise QueryServiceError(
+                ErrorCode.STORAGE_UNAVAILABLE, f"the listing of {location} is broken: {page}"
+            )
+        return page
 
     async def _delete(self, bucket: str, keys: Sequence[str]) -> None:
         answer = await self._connection.call(
