@@ -12,7 +12,7 @@ from querysvc.engines.duckdb.functions.vectorised import FunctionError, by_row, 
 from querysvc.errors import ErrorCode
 
 _NAN: Final = float("nan")
-_ITERATIONS_MAX: Final = 100_000
+_ITERATIONS_MAX: Final = 10_000
 # commons-math's solver, which Trino asks for quantiles, stops within these.
 _ABSOLUTE_ACCURACY: Final = 1e-9
 _RELATIVE_ACCURACY: Final = 1e-14
@@ -136,6 +136,8 @@ def _solve(function: Callable[[float], float], low: float, high: float) -> float
     at_high = function(high)
     if abs(at_high) <= _VALUE_ACCURACY:
         return high
+    if not at_middle * at_high < 0:  # also where one is NaN
+        raise failure(ErrorCode.GENERIC_INTERNAL_ERROR, "function values have no change of sign")
     return _brent(function, (middle, at_middle), (high, at_high))
 
 
@@ -151,7 +153,7 @@ def _brent(
             fa, fb, fc = fb, fc, fb
         tolerance = 2 * _RELATIVE_ACCURACY * abs(b) + _ABSOLUTE_ACCURACY
         m = 0.5 * (c - b)
-        if abs(m) <= tolerance or fb == 0:
+        if abs(m) <= tolerance or fb == 0 or math.isnan(fb):
             return b
         if abs(e) < tolerance or abs(fa) <= abs(fb):
             d = e = m
