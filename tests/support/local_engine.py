@@ -15,6 +15,7 @@ import duckdb
 from querysvc.engines.duckdb.functions.install import install
 from querysvc.engines.duckdb.lowering.errors import to_query_error
 from querysvc.engines.duckdb.lowering.lower import LoweredQuery, lower
+from querysvc.engines.duckdb.lowering.narrow_decimals import is_narrow_overflow
 from querysvc.engines.duckdb.lowering.settings import statements
 from querysvc.engines.duckdb.spool import conform, spool_schema
 from querysvc.errors import QueryServiceError
@@ -60,16 +61,16 @@ class LocalEngine:
         """The checked statement."""
         return analyse(sql, self.session, tiny_metadata())
 
-    def lower(self, statement: AnalysedStatement) -> LoweredQuery:
+    def lower(self, statement: AnalysedStatement, *, narrows: bool = False) -> LoweredQuery:
         """The statement for this DuckDB."""
         tables = dict(enumerate(map(_relation, statement.tables)))
-        return lower(statement.query, tables, self.session)
+        return lower(statement.query, tables, self.session, narrows=narrows)
 
     def ask(self, sql: str) -> dict[str, Any]:
         """The statement's answer in the oracle's form."""
         try:
             statement = self.analyse(sql)
-            rows = self.rows(self.lower(statement), statement.columns)
+            rows = self._answered(statement)
         except QueryServiceError as error:
             return _error(error)
         return {
@@ -78,6 +79,15 @@ class LocalEngine:
             "rows": rows,
             "ordered": is_ordered(sql),
         }
+
+    def _answered(self, statement: AnalysedStatement) -> list[Any]:
+        """The rows, with narrow decimals where they do, as workers do it."""
+        try:
+            return self.rows(self.lower(statement, narrows=True), statement.columns)
+        except QueryServiceError as error:
+            if not is_narrow_overflow(str(error.__cause__)):
+                raise
+        return self.rows(self.lower(statement), statement.columns)
 
     def rows(self, lowered: LoweredQuery, columns: tuple[ResultColumn, ...]) -> list[Any]:
         """The lowered query's rows as the wire has them."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from querysvc.engines.duckdb import session
 from querysvc.engines.duckdb.footers import FooterReader
+from querysvc.engines.duckdb.lowering.narrow_decimals import is_narrow_overflow
 from querysvc.engines.duckdb.readers.base import PlanReader, ReaderContext
 from querysvc.engines.duckdb.readers.json import SPELLING_MARK
 from querysvc.engines.duckdb.readers.watch import WatchedClient
@@ -89,6 +90,7 @@ class Execution:
         self.estimate = ReadEstimate(0, 0)
         self.rows = 0
         self.spooled_bytes = 0
+        self._is_narrowed = False
 
     def prepare(self) -> PlannedRelations:
         """Open the plan's files and build the relations; reads footers only."""
@@ -101,7 +103,7 @@ class Execution:
 
     def run(self, relations: PlannedRelations, spool: int, report: Report) -> None:
         """Announce the ranges, run the query, and write its batches to the spool."""
-        statement = self._statement()
+        statement = self._statement(narrows=True)
         stop = threading.Event()
         reporter = threading.Thread(target=self._report_progress, args=(stop, report), daemon=True)
         reporter.start()
@@ -111,6 +113,7 @@ class Execution:
                 session.seal(self.connection, self.context.paths)
             while not self._attempt(statement, spool, report):
                 self._create_views(plan_relations(self.plan, self.context))
+                statement = self._statement(narrows=False)
         finally:
             stop.set()
             reporter.join()
@@ -126,12 +129,13 @@ class Execution:
     def _attempt(self, statement: str, spool: int, report: Report) -> bool:
         """Run the statement once; false when it must run again, the context being changed.
 
-        Batches of text readers are told only when all is known to be right.
+        Batches of what may run again are told only when all is known to be right.
         """
         held: list[dict[str, object]] = []
         watch = self.context.watch
+        may_run_again = watch.is_watching or self._is_narrowed
         try:
-            self._spool(statement, spool, held.append if watch.is_watching else report)
+            self._spool(statement, spool, held.append if may_run_again else report)
         except Exception as error:
             if not self._falls_back(str(error)):
                 raise
@@ -149,8 +153,11 @@ class Execution:
         return True
 
     def _falls_back(self, message: str) -> bool:
-        """Whether a slower way of reading text must be taken; takes it."""
+        """Whether a slower way of computing or of reading text must be taken; takes it."""
         context = self.context
+        if self._is_narrowed and is_narrow_overflow(message):
+            context.start_over()
+            return True
         if not context.watch.is_watching:
             return False
         if SPELLING_MARK in message and not context.collects_spellings:
@@ -166,14 +173,15 @@ class Execution:
         context.start_over()
         return True
 
-    def _statement(self) -> str:
+    def _statement(self, *, narrows: bool) -> str:
         if self.request.raw_sql is not None:
             return self.request.raw_sql
         from querysvc.engines.duckdb.functions.install import install
         from querysvc.engines.duckdb.lowering.lower import lower
 
         tables = {index: view_name(index) for index in range(len(self.plan.scans))}
-        lowered = lower(self.plan.query, tables, self.plan.session)
+        lowered = lower(self.plan.query, tables, self.plan.session, narrows=narrows)
+        self._is_narrowed = lowered.is_narrowed
         install(self.connection, lowered)
         return str(lowered.sql)
 

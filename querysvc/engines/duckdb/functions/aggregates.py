@@ -11,6 +11,7 @@ from querysvc.engines.duckdb.functions.registry import (
 )
 from querysvc.engines.duckdb.lowering.fragments import Sql, bind, case, cast
 from querysvc.engines.duckdb.lowering.keys import key_form
+from querysvc.engines.duckdb.lowering.narrow_decimals import narrowed
 from querysvc.engines.duckdb.lowering.numbers import (
     DECIMAL_OVERFLOW,
     DIVIDE_HALF_UP,
@@ -40,6 +41,9 @@ def _count(site: AggregateSite) -> Sql:
 
 def _sum(site: AggregateSite) -> Sql:
     """Whole numbers add up in 128 bits: the cast back is the overflow check."""
+    narrow = _narrowed(site)
+    if narrow is not None:
+        return site.aggregate("sum", narrow)
     total = site.aggregate("sum", *site.arguments)
     kind = site.types[0]
     if isinstance(kind, Decimal) and kind.precision > _SAFE_DIGITS:
@@ -47,6 +51,11 @@ def _sum(site: AggregateSite) -> Sql:
     if site.type.is_integer or site.type in _INTERVALS or site.type.base_name == "real":
         return cast(total, site.result_type)
     return total
+
+
+def _narrowed(site: AggregateSite) -> Sql | None:
+    """The argument in 18 digits: its sums cannot pass 38."""
+    return None if site.is_window else narrowed(site.context, site.nodes[0])
 
 
 def _within_decimal(total: Sql, kind: TrinoType) -> Sql:
@@ -69,8 +78,9 @@ def _avg(site: AggregateSite) -> Sql:
 
 def _avg_decimal(site: AggregateSite, kind: Decimal) -> Sql:
     """The sum's digits by the count, halves away from zero."""
-    total = site.aggregate("sum", *site.arguments)
-    count = site.aggregate("count", *site.arguments)
+    argument = _narrowed(site) or site.arguments[0]
+    total = site.aggregate("sum", argument)
+    count = site.aggregate("count", argument)
 
     def body(sum_: Sql, rows: Sql) -> Sql:
         digits = unscaled(sum_, Decimal(38, kind.scale))

@@ -21,6 +21,8 @@ class Needs:
 
     macros: dict[str, Macro] = field(default_factory=dict)
     functions: dict[str, PythonFunction] = field(default_factory=dict)
+    is_narrowed: bool = False
+    """Some decimals are computed in fewer digits than their type has (`narrow_decimals`)."""
 
     def add_macro(self, macro: Macro) -> None:
         """Ask for the macro and for those that it uses."""
@@ -50,6 +52,8 @@ class Context:
     hoisted: list[Sql] | None = None
     """Inside TRY: where subqueries are moved to, since DuckDB's TRY refuses them."""
     hoist_name: str = ""
+    narrows: bool = False
+    """Whether what is summed may be computed in 18 digits, and fail where those do not do."""
 
     def lower(self, node: Expression) -> Sql:
         """The node as a fragment."""

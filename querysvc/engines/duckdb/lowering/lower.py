@@ -29,13 +29,22 @@ class LoweredQuery:
     sql: str
     macros: tuple[str, ...]
     functions: tuple[PythonFunction, ...]
+    is_narrowed: bool = False
+    """Should it fail by `narrow_decimals.is_narrow_overflow`, lower it again without `narrows`."""
 
 
-def lower(query: Query, tables: Mapping[int, str], session: Session | None = None) -> LoweredQuery:
+def lower(
+    query: Query,
+    tables: Mapping[int, str],
+    session: Session | None = None,
+    *,
+    narrows: bool = False,
+) -> LoweredQuery:
     """Lower the query; `tables` gives, by `tree.Scan.table`, what stands after FROM.
 
     Such a relation has columns "c0", "c1", … by the table's column index, in storage form. The
-    result's columns are named "0", "1", …, in the form of result batches.
+    result's columns are named "0", "1", …, in the form of result batches. `narrows` is for those
+    who can run the query again (`LoweredQuery.is_narrowed`).
     """
     needs = Needs()
     context = Context(
@@ -44,6 +53,7 @@ def lower(query: Query, tables: Mapping[int, str], session: Session | None = Non
         tables=tables,
         session=session or Session(),
         needs=needs,
+        narrows=narrows,
     )
     try:
         sql = result_form(
@@ -57,4 +67,5 @@ def lower(query: Query, tables: Mapping[int, str], session: Session | None = Non
         sql=sql,
         macros=tuple(macro.statement for macro in needs.macros.values()),
         functions=tuple(needs.functions.values()),
+        is_narrowed=needs.is_narrowed,
     )
