@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from querysvc.engines.duckdb.engine import DuckDBEngine
 from querysvc.engines.duckdb.settings import SupervisorSettings
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.model import ResultConfiguration
+from querysvc.model import Principal, ResultConfiguration
 from querysvc.plan import AnalysedStatement, ResourceLimits
 from querysvc.planning.access import GuardedFetcher
 from querysvc.planning.metadata import CatalogMetadata
@@ -31,14 +31,15 @@ from querysvc.results.spool import SpoolDirectory
 from querysvc.service.admission import Admission, AdmissionLimits
 from querysvc.service.audit import AuditLog
 from querysvc.service.auth import Authenticator, SecretBox
+from querysvc.service.catalog_views import CatalogViews
 from querysvc.service.clock import SystemClock
-from querysvc.service.ddl import DdlExecutor
 from querysvc.service.ddl_statements import DdlStatements
 from querysvc.service.dispatch import Dispatcher
 from querysvc.service.execution import SHUTTING_DOWN, QueryRunner, RunnerParts
 from querysvc.service.gate import GateLimits, GatePool
 from querysvc.service.housekeeping import Housekeeping
 from querysvc.service.inspection import Inspector
+from querysvc.service.policies import Policies
 from querysvc.service.prepared import PreparedExecutor, PreparedStatements
 from querysvc.service.queries import QueryService, QueryServiceParts
 from querysvc.service.result_access import ResultAccess
@@ -56,7 +57,6 @@ from querysvc.service.watch import Watchers
 from querysvc.service.work_groups import PRIMARY, WorkGroupService
 from querysvc.settings import BucketSettings, Settings
 from querysvc.sql.ddl import Statement
-from querysvc.sql.metadata import MetadataReader
 from querysvc.state.database import catalog_engine, open_database, sqlite_url
 from querysvc.state.directory import StateDirectory
 from querysvc.state.migrate import upgrade
@@ -84,7 +84,9 @@ class Application:
     settings: Settings
     state: State
     catalog: CatalogService
-    metadata: MetadataReader
+    """All of it; what people see and change goes through `views`."""
+    policies: Policies
+    views: CatalogViews
     gate: GatePool
     engine: DuckDBEngine
     storage: StorageClient
@@ -106,6 +108,7 @@ class Application:
     def start(self) -> None:
         """Recover what an earlier process left, and begin to run queries."""
         self._fetcher.start()
+        self.storage.warm_up()
         self._upkeep.recover(is_start=True)
         self._upkeep.sweep()
         self._dispatcher.start()
@@ -144,11 +147,10 @@ class Application:
         self._open_state(stack)
         self._open_storage(stack)
         self._watchers, self._running = Watchers(), RunningQueries()
-        self._audit = AuditLog(self.state, self._clock)
         self._limits = resource_limits(self.settings)
         self._spools = SpoolDirectory(self._directory.results)
         self._texts = TextFiles(self._spools, self.engine.encode_text)
-        self.gate = GatePool(self.metadata, gate_limits(self.settings))
+        self.gate = GatePool(self.views.metadata, gate_limits(self.settings))
         stack.callback(self.gate.close)
         self._build_people()
         self._build_queries(stack)
@@ -163,9 +165,13 @@ class Application:
         self.state = SqlState(database)
         engine = catalog_engine(database)
         stack.callback(engine.dispose)
-        self.catalog = CatalogService(SqlCatalogRepository(engine), self._clock.now)
+        repository = SqlCatalogRepository(engine)
+        self.catalog = CatalogService(repository, self._clock.now)
         self.catalog.ensure_defaults()
-        self.metadata = SystemMetadata(CatalogMetadata(self.catalog))
+        metadata = SystemMetadata(CatalogMetadata(self.catalog))
+        self._audit = AuditLog(self.state, self._clock)
+        self.policies = Policies(self.state, self._audit, self._clock)
+        self.views = CatalogViews(repository, metadata, self.policies, self._clock.now)
 
     def _open_storage(self, stack: contextlib.ExitStack) -> None:
         configuration = storage_configuration(self.settings)
@@ -194,6 +200,7 @@ class Application:
             SecretBox(self._directory.key_file),
             self._clock,
             is_required=self.settings.auth == "keys",
+            rights_of=self.policies.with_work_groups,
         )
 
     def _build_queries(self, stack: contextlib.ExitStack) -> None:
@@ -247,10 +254,12 @@ class Application:
     def _planner(self) -> QueryPlanner:
         selector = PartitionSelector(self.catalog)
         planner = Planner(selector, self.storage, self._guard, self.gateway.expect)
-        listing = Listing(self.catalog)
         address = f"http://{self.settings.host}:{self.settings.port}"
-        tables = SystemTables(listing, self.state, self._node, address)
+        tables = SystemTables(self._listing_of, self.state, self._node, address)
         return SystemTablePlanner(planner, tables)
+
+    def _listing_of(self, principal: Principal) -> Listing:
+        return Listing(self.views.catalog(principal))
 
     def _runner_parts(self, planner: QueryPlanner) -> RunnerParts:
         return RunnerParts(
@@ -272,7 +281,7 @@ class Application:
 
     def _executors(self, planner: QueryPlanner) -> dict[type, StatementExecutor]:
         """Who runs which statement: a new kind of statement is registered here."""
-        ddl = DdlStatements(DdlExecutor(self.catalog, _Directories(self.storage)))
+        ddl = DdlStatements(self.views.catalog, _Directories(self.storage))
         return {
             AnalysedStatement: SelectExecutor(
                 planner,

@@ -23,11 +23,14 @@ from querysvc.engines.duckdb.sandbox import Layer
 from querysvc.engines.duckdb.settings import SupervisorSettings
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.rest import RestServices, create_app
+from querysvc.service.audit import AuditLog
 from querysvc.service.auth import Authenticator, SecretBox
 from querysvc.service.clock import SystemClock
+from querysvc.service.policies import Policies
 from querysvc.settings import Settings
 from querysvc.state.database import open_database, sqlite_url
 from querysvc.state.migrate import upgrade
+from querysvc.state.repository import State
 from querysvc.state.sql import SqlState
 from querysvc.storage.fetcher import Fetcher
 from querysvc.storage.s3_connection import S3Connection
@@ -68,7 +71,8 @@ def http_application(application: Application) -> FastAPI:
         RestServices(
             queries=application.queries,
             work_groups=application.work_groups,
-            catalog=application.catalog,
+            catalog_of=application.views.catalog,
+            policies=application.policies,
             authenticate=application.authenticator.authenticate,
             readiness=application.readiness,
             metrics=application.metrics.exposition,
@@ -77,7 +81,7 @@ def http_application(application: Application) -> FastAPI:
     )
     services = trino.TrinoServices(
         queries=application.queries,
-        metadata=application.metadata,
+        metadata_of=application.views.metadata,
         authenticate=with_api_keys(application.authenticator.authenticate),
         classify=application.gate.classify,
     )
@@ -92,10 +96,10 @@ def _aws_wire(application: Application) -> aws_json.AwsWire:
         queries=application.queries,
         work_groups=application.work_groups,
         saved=application.saved,
-        catalog=application.catalog,
+        catalog_of=application.views.catalog,
         tags=application.tags,
     )
-    glue = GlueServices(catalog=application.catalog, tags=application.tags)
+    glue = GlueServices(application.views.catalog, application.tags)
     services = (athena_service(athena), glue_service(glue))
     return aws_json.AwsWire(services, application.authenticator, SystemClock().now)
 
@@ -115,6 +119,21 @@ def check_exposure(settings: Settings) -> None:
 @contextlib.contextmanager
 def open_authenticator(settings: Settings) -> Iterator[Authenticator]:
     """The keys of a service, which may be running meanwhile."""
+    with _open_state(settings) as (state, root):
+        yield Authenticator(state, SecretBox(root / "secret.key"), SystemClock(), is_required=True)
+
+
+@contextlib.contextmanager
+def open_policies(settings: Settings) -> Iterator[Policies]:
+    """The grants of a service, which may be running meanwhile."""
+    with _open_state(settings) as (state, _):
+        audit = AuditLog(state, SystemClock())
+        yield Policies(state, audit, SystemClock())
+        audit.flush()
+
+
+@contextlib.contextmanager
+def _open_state(settings: Settings) -> Iterator[tuple[State, Path]]:
     root = settings.state_dir.expanduser().absolute()
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     secret = settings.database_url
@@ -122,8 +141,7 @@ def open_authenticator(settings: Settings) -> Iterator[Authenticator]:
     database = open_database(url)
     try:
         upgrade(database)
-        box = SecretBox(root / "secret.key")
-        yield Authenticator(SqlState(database), box, SystemClock(), is_required=True)
+        yield SqlState(database), root
     finally:
         database.close()
 

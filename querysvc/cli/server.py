@@ -64,8 +64,8 @@ def serve(
         "auth": auth,
         **_extra_flags(context.args),
     }
-    loaded = _load(config, flags)
-    with _named_errors():
+    loaded = load(config, flags)
+    with named_errors():
         run(loaded)
 
 
@@ -95,7 +95,7 @@ def doctor(
     """Check what the service needs: S3, credentials, clock, disk, engine, containment."""
     from querysvc.cli import checkup
 
-    loaded = _load(config, {"state_dir": state_dir, **_extra_flags(context.args)})
+    loaded = load(config, {"state_dir": state_dir, **_extra_flags(context.args)})
     raise typer.Exit(exit_codes.SYSTEM_ERROR if checkup.run(loaded) else 0)
 
 
@@ -186,12 +186,12 @@ def _key_cells(key: Any) -> list[str]:  # ApiKey or KeyPair, alike in these fiel
 def _authenticator(config: Path | None, state_dir: Path | None) -> Iterator[Authenticator]:
     from querysvc.server import open_authenticator
 
-    settings = _load(config, {"state_dir": state_dir})
-    with _named_errors(), open_authenticator(settings) as authenticator:
+    settings = load(config, {"state_dir": state_dir})
+    with named_errors(), open_authenticator(settings) as authenticator:
         yield authenticator
 
 
-def _load(config: Path | None, flags: Mapping[str, Any]) -> Settings:
+def load(config: Path | None, flags: Mapping[str, Any]) -> Settings:
     from querysvc.errors import QueryServiceError
     from querysvc.settings import load_settings
 
@@ -223,7 +223,7 @@ def _extra_flags(arguments: list[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _named_errors() -> Iterator[None]:
+def named_errors() -> Iterator[None]:
     """End the command with the error's text; wrong settings are the caller's error."""
     from querysvc.errors import ErrorCode, ErrorType, QueryServiceError
 

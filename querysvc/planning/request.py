@@ -9,6 +9,8 @@ from querysvc.model import Principal, Session
 from querysvc.plan import AnalysedStatement, ExecutionPlan, ResourceLimits
 from querysvc.state.values import GuardPolicy
 
+NOBODY = Principal("")
+
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
@@ -19,8 +21,8 @@ class PlanRequest:
     session: Session
     guard: GuardPolicy
     limits: ResourceLimits
-    principal: Principal = Principal("")
-    """Who asks; nobody, who may know nothing that is not granted to all."""
+    principal: Principal = NOBODY
+    """Who asks: what is listed for system tables is what they may know."""
 
 
 @dataclass(frozen=True, slots=True)

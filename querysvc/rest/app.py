@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from querysvc.rest import catalog, health, problems, queries, work_groups
+from querysvc.model import Principal
+from querysvc.rest import catalog, grants, health, problems, queries, work_groups
 from querysvc.rest.security import Authenticate
+from querysvc.service.policies import Policies
 from querysvc.service.queries import QueryService
 from querysvc.service.work_groups import WorkGroupService
 from querysvc_catalog.service import CatalogService
@@ -27,7 +29,8 @@ class RestServices:
 
     queries: QueryService
     work_groups: WorkGroupService
-    catalog: CatalogService
+    catalog_of: Callable[[Principal], CatalogService]
+    policies: Policies
     authenticate: Authenticate
     readiness: Callable[[], dict[str, str]]
     metrics: Callable[[], bytes]
@@ -59,6 +62,7 @@ def create_app(services: RestServices) -> FastAPI:
     problems.install(app)
     app.include_router(health.router(services.readiness, services.metrics))
     app.include_router(queries.router(services.queries))
-    app.include_router(catalog.router(services.catalog))
+    app.include_router(catalog.router(services.catalog_of))
     app.include_router(work_groups.router(services.work_groups))
+    app.include_router(grants.router(services.policies))
     return app

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from querysvc.model import Principal
 from querysvc.rest.security import Caller
 from querysvc.service.catalog_errors import catalog_errors
 from querysvc_catalog.errors import CatalogError
@@ -130,37 +131,41 @@ class PartitionList(BaseModel):
     next_page_token: str | None = None
 
 
-def router(service: CatalogService) -> APIRouter:
+CatalogOf = Callable[[Principal], CatalogService]
+"""The catalog as a principal may see it."""
+
+
+def router(catalog_of: CatalogOf) -> APIRouter:
     """The routes over the catalog."""
     routes = APIRouter(prefix="/v1/catalogs", tags=["catalog"])
-    _add_databases(routes, service)
-    _add_tables(routes, service)
-    _add_partitions(routes, service)
+    _add_databases(routes, catalog_of)
+    _add_tables(routes, catalog_of)
+    _add_partitions(routes, catalog_of)
     return routes
 
 
-def _add_databases(routes: APIRouter, service: CatalogService) -> None:
+def _add_databases(routes: APIRouter, catalog_of: CatalogOf) -> None:
     @routes.get("/{catalog}/databases", operation_id="listDatabases")
     async def databases(
-        catalog: str, _: Caller, page_token: PageToken = None, limit: PageSize = 1000
+        catalog: str, caller: Caller, page_token: PageToken = None, limit: PageSize = 1000
     ) -> DatabaseList:
         """List the databases of a data catalog."""
 
         def read() -> Page[Database]:
             with catalog_errors():
-                return service.list_databases(catalog, page_size=limit, token=page_token)
+                return catalog_of(caller).list_databases(catalog, page_size=limit, token=page_token)
 
         page = await asyncio.to_thread(read)
         items = [DatabaseResource.of(database) for database in page.items]
         return DatabaseList(databases=items, next_page_token=page.next_token)
 
 
-def _add_tables(routes: APIRouter, service: CatalogService) -> None:
+def _add_tables(routes: APIRouter, catalog_of: CatalogOf) -> None:
     @routes.get("/{catalog}/databases/{database}/tables", operation_id="listTables")
     async def tables(
         catalog: str,
         database: str,
-        _: Caller,
+        caller: Caller,
         pattern: Annotated[str | None, Query(description="As `sales*|*_2024`.")] = None,
         page_token: PageToken = None,
         limit: PageSize = 100,
@@ -169,7 +174,7 @@ def _add_tables(routes: APIRouter, service: CatalogService) -> None:
 
         def read() -> Page[Table]:
             with catalog_errors():
-                return service.list_tables(
+                return catalog_of(caller).list_tables(
                     DatabaseName(catalog, database),
                     expression=pattern,
                     page_size=limit,
@@ -181,17 +186,17 @@ def _add_tables(routes: APIRouter, service: CatalogService) -> None:
         return TableList(tables=items, next_page_token=page.next_token)
 
     @routes.get("/{catalog}/databases/{database}/tables/{table}", operation_id="getTable")
-    async def table(catalog: str, database: str, table: str, _: Caller) -> TableResource:
+    async def table(catalog: str, database: str, table: str, caller: Caller) -> TableResource:
         """One table."""
 
         def read() -> Table:
             with catalog_errors():
-                return service.get_table(TableName(catalog, database, table))
+                return catalog_of(caller).get_table(TableName(catalog, database, table))
 
         return TableResource.of(await asyncio.to_thread(read))
 
 
-def _add_partitions(routes: APIRouter, service: CatalogService) -> None:
+def _add_partitions(routes: APIRouter, catalog_of: CatalogOf) -> None:
     @routes.get(
         "/{catalog}/databases/{database}/tables/{table}/partitions", operation_id="listPartitions"
     )
@@ -199,7 +204,7 @@ def _add_partitions(routes: APIRouter, service: CatalogService) -> None:
         catalog: str,
         database: str,
         table: str,
-        _: Caller,
+        caller: Caller,
         expression: Annotated[
             str | None, Query(description="Glue's partition expression, as `dt >= '2024-01-01'`.")
         ] = None,
@@ -210,7 +215,7 @@ def _add_partitions(routes: APIRouter, service: CatalogService) -> None:
 
         def read() -> Page[Partition]:
             with catalog_errors():
-                return service.list_partitions(
+                return catalog_of(caller).list_partitions(
                     TableName(catalog, database, table),
                     partition_filter=expression,
                     page_size=limit,

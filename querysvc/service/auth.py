@@ -1,8 +1,8 @@
 """Who calls: API keys, and AWS-style key pairs for wires that sign requests.
 
 An API key is `qsvc_<id>_<secret>`. The secret has 256 bits of chance, so that its SHA-256 is all
-that needs to be kept, beside what checks a SCRAM proof of it (ADR-0014). A key pair's secret must be
-known to check a signature: it is kept encrypted (AES-256-GCM) under the key file of the state
+that needs to be kept, beside what checks a SCRAM proof of it (ADR-0014). A key pair's secret must
+be known to check a signature: it is kept encrypted (AES-256-GCM) under the key file of the state
 directory.
 """
 
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal
 from querysvc.service.clock import Clock
-from querysvc.service.permissions import ADMIN, WORK_GROUP_ROLE
+from querysvc.service.permissions import ADMIN, KEY_ROLE, WORK_GROUP_ROLE
 from querysvc.service.scram import Verifier, make_verifier, parse_verifier
 from querysvc.state.repository import KeyRepository
 from querysvc.state.values import ApiKey, KeyPair
@@ -120,11 +120,19 @@ class Authenticator:
     """Makes, checks and revokes keys."""
 
     def __init__(
-        self, keys: KeyRepository, box: SecretBox, clock: Clock, *, is_required: bool
+        self,
+        keys: KeyRepository,
+        box: SecretBox,
+        clock: Clock,
+        *,
+        is_required: bool,
+        rights_of: Callable[[Principal], Principal] = lambda principal: principal,
     ) -> None:
+        """`rights_of` adds the roles that grants give."""
         self._keys = keys
         self._box = box
         self._clock = clock
+        self._rights_of = rights_of
         self.is_required = is_required
 
     def authenticate(self, text: str | None) -> Principal:
@@ -133,12 +141,12 @@ class Authenticator:
             return ANONYMOUS
         if text is None:
             raise _failed("An API key is needed: Authorization: Bearer qsvc_…")
-        return _principal(self._checked(text))
+        return self._rights_of(_principal(self._checked(text)))
 
     def scram_keys(self, user: str) -> tuple[ScramKey, ...]:
         """The valid keys of a principal."""
         return tuple(
-            ScramKey(_principal(key), _verifier(key))
+            ScramKey(self._rights_of(_principal(key)), _verifier(key))
             for key in self._keys.list_api_keys()
             if key.principal == user and self._is_valid(key.expires_at, key.revoked_at)
         )
@@ -201,8 +209,9 @@ class Authenticator:
         pair = self._keys.get_key_pair(access_key_id)
         if pair is None or not self._is_valid(pair.expires_at, pair.revoked_at):
             raise _failed("The access key id is not valid.")
-        principal = Principal(pair.principal, pair.roles)
-        return self._box.open(access_key_id, pair.encrypted_secret), principal
+        principal = Principal(pair.principal, pair.roles | {KEY_ROLE + access_key_id})
+        secret = self._box.open(access_key_id, pair.encrypted_secret)
+        return secret, self._rights_of(principal)
 
     def _checked(self, text: str) -> ApiKey:
         prefix, _, rest = text.partition("_")
@@ -228,7 +237,8 @@ class Authenticator:
 
 def _principal(key: ApiKey) -> Principal:
     groups = key.work_groups or frozenset()
-    return Principal(key.principal, key.roles | {WORK_GROUP_ROLE + name for name in groups})
+    own = {KEY_ROLE + key.id, *(WORK_GROUP_ROLE + name for name in groups)}
+    return Principal(key.principal, key.roles | own)
 
 
 def _verifier(key: ApiKey) -> Verifier | None:

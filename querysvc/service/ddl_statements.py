@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from querysvc.service.ddl import DdlExecutor, kind_of
+from collections.abc import Callable
+
+from querysvc.model import Principal
+from querysvc.service.ddl import DdlExecutor, DirectoryLister, kind_of
 from querysvc.service.statements import RunContext, StatementOutcome
 from querysvc.sql.ddl import Statement
+from querysvc_catalog.service import CatalogService
 
 
 class DdlStatements:
-    """Runs every kind of statement that `DdlExecutor` knows."""
+    """Runs every kind of statement that `DdlExecutor` knows, on the catalog of whoever asks."""
 
-    def __init__(self, executor: DdlExecutor) -> None:
-        self._executor = executor
+    def __init__(
+        self, catalog_of: Callable[[Principal], CatalogService], lister: DirectoryLister
+    ) -> None:
+        self._catalog_of = catalog_of
+        self._lister = lister
 
     def execute(self, statement: Statement, context: RunContext) -> StatementOutcome:
         """Run the statement; its rows of text are the result."""
         kind = kind_of(statement)
-        result = self._executor.execute(statement, context.session)
+        executor = DdlExecutor(self._catalog_of(context.principal), self._lister)
+        result = executor.execute(statement, context.session)
         names = [column.name for column in result.columns]
         columns = context.write_rows(names, result.rows) if names else ()
         return StatementOutcome(columns, kind.statement_type, kind.substatement_type)

@@ -31,6 +31,7 @@ from querysvc.service.running import RunningQueries, RunningQuery, reason_info
 from querysvc.service.statements import Executors, RunContext, StatementOutcome
 from querysvc.service.watch import Watchers
 from querysvc.service.work_groups import WorkGroupService
+from querysvc.service.write_transaction import WriteParts, WriteTransaction
 from querysvc.sql.positions import errors_moved
 from querysvc.state.repository import ClaimedQuery, Completion, QueryRepository, SubmissionTerms
 from querysvc.state.values import WorkGroup
@@ -63,6 +64,8 @@ class RunnerParts:
     clock: Clock
     limits: ResourceLimits
     """The service's own, for work groups that set none."""
+    writes: WriteParts | None = None
+    """None: nothing is written to S3 (tests)."""
 
 
 class QueryRunner:
@@ -141,7 +144,9 @@ class QueryRunner:
             execution.sql, execution.execution_parameters, work_group.name, principal
         )
         with errors_moved(bound.place):
-            return self._parts.gate.analyse(bound.sql, execution.session, bound.parameters)
+            return self._parts.gate.analyse(
+                bound.sql, execution.session, bound.parameters, principal
+            )
 
     def _context(
         self, running: RunningQuery, session: Session, work_group: WorkGroup
@@ -154,6 +159,7 @@ class QueryRunner:
             work_group=work_group,
             spool=self._parts.spools.stream_path(running.id),
             output_location=claimed.execution.result_configuration.output_location,
+            write=self._parts.writes and WriteTransaction(self._parts.writes, running),
         )
 
     def _publish(
@@ -174,6 +180,9 @@ class QueryRunner:
             configuration=context.running.claimed.execution.result_configuration,
             written_objects=outcome.written_objects,
         )
+        if context.write is not None:
+            addresses = parts.publisher.addresses(publication, context.output_location)
+            context.write.intend(result_objects=addresses)
         published = parts.publisher.publish(publication, context.output_location)
         return published, round((parts.clock.steady_seconds() - began) * 1000)
 
@@ -251,6 +260,9 @@ class QueryRunner:
         """Store the end; the query as watchers are to see it, None when it is not ours to tell."""
         parts = self._parts
         token = running.claimed.fencing_token
+        if completion is None or completion.state is not QueryState.SUCCEEDED:
+            # Before anybody is told that the query failed.
+            running.undo()
         if completion is None:
             # Before the next runner of this query begins to write to the same files.
             parts.spools.delete(running.id)
@@ -258,6 +270,7 @@ class QueryRunner:
             return parts.queries.get(running.id)
         if not parts.queries.finish(running.id, token, completion):
             _log.warning("A query was taken over by another runner; this result is dropped.")
+            running.undo()
             return None
         parts.metrics.query_ended(running.claimed.execution, completion)
         return completed(running.claimed.execution, completion)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import structlog
 
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.model import Session, StatementType
+from querysvc.model import Principal, Session, StatementType
 from querysvc.service import gate_process
 from querysvc.service.gate_process import METADATA, METADATA_METHODS, OPERATIONS, Kind
 from querysvc.sql.metadata import MetadataReader
@@ -40,8 +40,13 @@ class Gate(Protocol):
         """The statement's type and subtype; SYNTAX_ERROR when it is none."""
         ...
 
-    def analyse(self, sql: str, session: Session, parameters: tuple[str, ...]) -> object:
-        """The checked statement: a plan.AnalysedStatement, or a statement of `querysvc.sql.ddl`."""
+    def analyse(
+        self, sql: str, session: Session, parameters: tuple[str, ...], principal: Principal
+    ) -> object:
+        """The checked statement: a plan.AnalysedStatement, or a statement of `querysvc.sql.ddl`.
+
+        It reads what the principal may read, and no more.
+        """
         ...
 
 
@@ -58,8 +63,12 @@ class GateLimits:
 class GatePool:
     """Processes that wait for statements; one that dies or is killed is replaced."""
 
-    def __init__(self, metadata: MetadataReader, limits: GateLimits | None = None) -> None:
-        self._metadata = metadata
+    def __init__(
+        self,
+        metadata_of: Callable[[Principal], MetadataReader],
+        limits: GateLimits | None = None,
+    ) -> None:
+        self._metadata_of = metadata_of
         self._limits = limits or GateLimits()
         self._idle: queue.LifoQueue[_Process] = queue.LifoQueue()
         self._all: set[_Process] = set()
@@ -74,17 +83,22 @@ class GatePool:
         statement_type, substatement_type = self.call("classify", sql)
         return StatementType(statement_type), substatement_type
 
-    def analyse(self, sql: str, session: Session, parameters: tuple[str, ...]) -> object:
-        """The checked statement; its error otherwise."""
-        return self.call("analyse", sql, session, METADATA, parameters)
+    def analyse(
+        self, sql: str, session: Session, parameters: tuple[str, ...], principal: Principal
+    ) -> object:
+        """The checked statement, of what the principal may read; its error otherwise."""
+        metadata = self._metadata_of(principal)
+        return self.call("analyse", sql, session, METADATA, parameters, metadata=metadata)
 
-    def call(self, operation: str, *arguments: object) -> Any:
+    def call(
+        self, operation: str, *arguments: object, metadata: MetadataReader | None = None
+    ) -> Any:
         """Run an operation of the gate; its result is as the operation's module declares it."""
         deadline = time.monotonic() + self._limits.timeout_seconds
         process = self._take()
         is_well = False
         try:
-            result = process.call(operation, arguments, self._metadata, deadline)
+            result = process.call(operation, arguments, metadata, deadline)
             is_well = True
         except QueryServiceError:
             is_well = True
@@ -183,7 +197,7 @@ class _Process:
         self,
         operation: str,
         arguments: tuple[object, ...],
-        metadata: MetadataReader,
+        metadata: MetadataReader | None,
         deadline: float,
     ) -> object:
         self._pipe.send((operation, arguments))
@@ -213,7 +227,10 @@ class _Process:
             raise TimeoutError
         return self._pipe.recv()
 
-    def _answer(self, metadata: MetadataReader, method: str, arguments: tuple[str, ...]) -> None:
+    def _answer(
+        self, metadata: MetadataReader | None, method: str, arguments: tuple[str, ...]
+    ) -> None:
+        assert metadata is not None, "only an analysis asks for metadata"
         assert method in METADATA_METHODS, "the gate asks for metadata only"
         try:
             self._pipe.send((True, getattr(metadata, method)(*arguments)))

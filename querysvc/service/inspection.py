@@ -91,6 +91,7 @@ class Inspector:
             query_id=f"estimate-{uuid.uuid4()}",
             statement=statement,
             session=self._session(submission, principal),
+            principal=principal,
             guard=work_group.guard,
             limits=limits_of(self._limits, work_group, SubmissionTerms()),
         )
@@ -100,7 +101,7 @@ class Inspector:
         session = self._session(submission, principal)
         bound = self._bound(submission, principal)
         with errors_moved(bound.place):
-            return self._gate.analyse(bound.sql, session, bound.parameters)
+            return self._gate.analyse(bound.sql, session, bound.parameters, principal)
 
     def _bound(self, submission: QuerySubmission, principal: Principal) -> BoundStatement:
         return self._prepared.bound(

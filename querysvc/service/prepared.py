@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from querysvc.errors import ErrorCode, QueryServiceError, StatementError
-from querysvc.model import Principal, ResultColumn, Session, StatementType
+from querysvc.model import Principal, ResultColumn, StatementType
 from querysvc.plan import AnalysedStatement
 from querysvc.service.gate import Gate
 from querysvc.service.saved import SavedStatements
@@ -124,13 +124,14 @@ class PreparedExecutor:
         columns, rows = (
             input_description(sql)
             if statement.is_input
-            else output_description(self._columns(sql, context.session))
+            else output_description(self._columns(sql, context))
         )
         context.write_values(columns, rows)
         return StatementOutcome(columns, StatementType.UTILITY, "DESCRIBE")
 
-    def _columns(self, sql: str, session: Session) -> tuple[ResultColumn, ...]:
-        statement = self._gate.analyse(sql, session, (UNBOUND,) * parameter_count(sql))
+    def _columns(self, sql: str, context: RunContext) -> tuple[ResultColumn, ...]:
+        unbound = (UNBOUND,) * parameter_count(sql)
+        statement = self._gate.analyse(sql, context.session, unbound, context.principal)
         return statement.columns if isinstance(statement, AnalysedStatement) else ()
 
 

@@ -37,7 +37,7 @@ from querysvc.service.audit import AuditLog
 from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
 from querysvc.service.inspection import Inspector, StatementDescription
-from querysvc.service.permissions import is_admin, may_see, require_work_group
+from querysvc.service.permissions import is_admin, may_cancel, may_see, require_work_group
 from querysvc.service.prepared import PreparedStatements
 from querysvc.service.result_access import ResultAccess
 from querysvc.service.running import RunningQueries, cancelled_by_user, reason_info
@@ -138,7 +138,11 @@ class QueryService:
 
     def cancel(self, query_id: str, principal: Principal) -> QueryExecution:
         """Ask a query to end; a queued one is CANCELLED at once, a finished one stays as it is."""
-        self._stored(query_id, principal)
+        if not may_cancel(principal, self._stored(query_id, principal)):
+            raise QueryServiceError(
+                ErrorCode.PERMISSION_DENIED,
+                f"Access Denied: Cannot kill query {query_id} of another user",
+            )
         reason = cancelled_by_user()
         completion = Completion(
             state=QueryState.CANCELLED,

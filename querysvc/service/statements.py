@@ -24,6 +24,7 @@ from querysvc.results.spool import BatchEnd, write_rows
 from querysvc.service.clock import Clock
 from querysvc.service.reuse import ResultReuse, result_key
 from querysvc.service.running import RunningQuery
+from querysvc.service.write_transaction import WriteTransaction
 from querysvc.state.values import WorkGroup
 from querysvc.types.algebra import BIGINT, BOOLEAN, INTEGER, VARCHAR
 
@@ -46,6 +47,8 @@ class RunContext:
     spool: Path
     output_location: str | None
     """Where the work group's or the request's configuration puts result objects."""
+    write: WriteTransaction | None = None
+    """What the query may write to S3, and take back."""
 
     def write_rows(
         self, names: Sequence[str], rows: Sequence[Sequence[str | None]]
@@ -172,6 +175,7 @@ def plan_request(statement: AnalysedStatement, context: RunContext) -> PlanReque
         query_id=context.running.id,
         statement=statement,
         session=context.session,
+        principal=context.principal,
         guard=context.work_group.guard,
         limits=context.running.limits,
     )

@@ -109,8 +109,11 @@ class Listing:
                     yield ColumnEntry(column.name, column.type)
         elif entry.is_view:
             view = _view(table)
+            # The catalog shows the columns that may be known; the view's own document has all.
+            shown = {column.name.lower() for column in table.columns}
             for output in () if view is None else view.columns:
-                yield ColumnEntry(output.name, output.type)
+                if not shown or output.name.lower() in shown:
+                    yield ColumnEntry(output.name, output.type)
         else:
             comments = {c.name: c.comment for c in (*table.columns, *table.partition_keys)}
             for column in _columns(table):

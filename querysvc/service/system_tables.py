@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from querysvc import tree
 from querysvc.errors import ErrorCode, StatementError
-from querysvc.model import QueryExecution, QueryState
+from querysvc.model import Principal, QueryExecution, QueryState
 from querysvc.plan import AnalysedStatement, TableReference
 from querysvc.planning.request import PlannedQuery, PlanRequest, QueryPlanner
 from querysvc.service.jdbc_types import jdbc_type, type_info_rows
@@ -43,29 +43,32 @@ Row = tuple[Any, ...]
 class SystemTables:
     """Gives the rows of virtual tables."""
 
-    def __init__(self, listing: Listing, queries: QueryRepository, node: str, address: str) -> None:
-        self._listing = listing
+    def __init__(
+        self,
+        listing_of: Callable[[Principal], Listing],
+        queries: QueryRepository,
+        node: str,
+        address: str,
+    ) -> None:
+        self._listing_of = listing_of
         self._queries = queries
         self._node = (node, address, TRINO_VERSION, True, "active")
 
-    def rows(self, reference: TableReference, query_id: str) -> Iterable[Row]:
-        """The rows of the table that may be asked for; query `query_id` asks."""
+    def rows(self, reference: TableReference, principal: Principal) -> Iterable[Row]:
+        """The rows of the table that the principal may know."""
         name = f"{reference.database}.{reference.table.name}"
         if name == "runtime.queries":
-            return self._query_rows(query_id)
+            return self._query_rows(principal)
         if name == "runtime.nodes":
             return (self._node,)
         make = _MAKERS.get(name)
         # The others are empty here, as they are in a Trino without roles and connectors.
-        return () if make is None else make(self._listing, wanted_of(reference))
+        return () if make is None else make(self._listing_of(principal), wanted_of(reference))
 
-    def _query_rows(self, query_id: str) -> Iterator[Row]:
+    def _query_rows(self, principal: Principal) -> Iterator[Row]:
         """The queries of whom asks, newest first."""
-        asking = self._queries.get(query_id)
-        if asking is None:
-            return
         page = self._queries.history(
-            HistoryFilter(principal=asking.principal), page_token=None, limit=HISTORY_MAX
+            HistoryFilter(principal=principal.name), page_token=None, limit=HISTORY_MAX
         )
         yield from map(_query_row, page.queries)
 
@@ -217,20 +220,22 @@ class SystemTablePlanner:
         statement = request.statement
         if any(map(is_virtual, statement.tables)):
             with deep_recursion():
-                inlined = _Inliner(statement, self._tables, request.query_id).statement()
+                inlined = _Inliner(statement, self._tables, request.principal).statement()
             request = dataclasses.replace(request, statement=inlined)
         return self._planner.plan(request)
 
 
 class _Inliner:
-    def __init__(self, statement: AnalysedStatement, tables: SystemTables, query_id: str) -> None:
+    def __init__(
+        self, statement: AnalysedStatement, tables: SystemTables, principal: Principal
+    ) -> None:
         self._statement = statement
         self._rows: dict[int, tuple[Row, ...]] = {}
         self._kept: dict[int, int] = {}
         self._ids = count(_FIRST_ID)
         for index, reference in enumerate(statement.tables):
             if is_virtual(reference):
-                self._rows[index] = _bounded(reference, tables.rows(reference, query_id))
+                self._rows[index] = _bounded(reference, tables.rows(reference, principal))
             else:
                 self._kept[index] = len(self._kept)
 

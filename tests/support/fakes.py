@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from querysvc import tree
 from querysvc.errors import ErrorCode, QueryServiceError, StatementError
-from querysvc.model import Progress, ResultColumn, Session, StatementType, Statistics
+from querysvc.model import Principal, Progress, ResultColumn, Session, StatementType, Statistics
 from querysvc.plan import (
     AnalysedStatement,
     ExecutionControl,
@@ -54,7 +54,9 @@ class FakeGate:
     def classify(self, sql: str) -> tuple[StatementType, str]:
         return classify(sql)
 
-    def analyse(self, sql: str, session: Session, parameters: tuple[str, ...]) -> object:
+    def analyse(
+        self, sql: str, session: Session, parameters: tuple[str, ...], principal: Principal
+    ) -> object:
         if "missing" in sql:
             raise StatementError(
                 ErrorCode.COLUMN_NOT_FOUND, "Column 'missing' cannot be resolved", line=1, column=8

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from querysvc import tree
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.model import Progress, ResultColumn, Statistics
+from querysvc.model import Principal, Progress, ResultColumn, Session, Statistics
 from querysvc.plan import AnalysedStatement, ExecutionControl, ExecutionOutcome, ExecutionPlan
 from querysvc.types.parse import parse_type
 from tests.support.fakes import FakeEngine, FakeGate
@@ -25,9 +25,11 @@ class Answers:
         self._analyse = gate.analyse
         gate.analyse = self._recorded  # type: ignore[method-assign]  # the fake is ours to watch
 
-    def _recorded(self, sql: str, session: object, parameters: tuple[str, ...]) -> object:
+    def _recorded(
+        self, sql: str, session: Session, parameters: tuple[str, ...], principal: Principal
+    ) -> object:
         self.parameters.append(parameters)
-        return self._analyse(sql, session, parameters)  # type: ignore[arg-type]
+        return self._analyse(sql, session, parameters, principal)
 
     def add(self, sql: str, columns: dict[str, str], *batches: pa.RecordBatch) -> None:
         """The statement answers these batches (columns by position)."""

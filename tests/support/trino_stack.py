@@ -79,7 +79,9 @@ class LocalGate:
     def classify(self, sql: str) -> tuple[StatementType, str]:
         return statement_reading.classify(sql)
 
-    def analyse(self, sql: str, session: Session, parameters: tuple[str, ...]) -> object:
+    def analyse(
+        self, sql: str, session: Session, parameters: tuple[str, ...], principal: Principal
+    ) -> object:
         return statement_reading.analyse(sql, session, self._metadata, parameters)
 
 
@@ -238,7 +240,7 @@ def trino_stack(
     harness = build(state, root)
     catalog = tiny_catalog()
     metadata = SystemMetadata(CatalogMetadata(catalog))
-    tables = SystemTables(Listing(catalog), state, "node", "http://127.0.0.1:0")
+    tables = SystemTables(lambda _: Listing(catalog), state, "node", "http://127.0.0.1:0")
     planner = LocalPlanner()
     engine = LocalDuckDb(planner)
     gate = LocalGate(metadata)
@@ -246,7 +248,7 @@ def trino_stack(
     harness.dispatcher.start()
     services = TrinoServices(
         queries=harness.service,
-        metadata=metadata,
+        metadata_of=lambda _: metadata,
         authenticate=authenticate,
         classify=gate.classify,
         settings=settings or TrinoSettings(),

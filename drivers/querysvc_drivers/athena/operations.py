@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from querysvc.model import Principal
 from querysvc.service.queries import QueryService
 from querysvc.service.saved import SavedStatements
 from querysvc.service.tags import ResourceTags
@@ -19,6 +21,7 @@ from querysvc_drivers.athena.executions import (
 )
 from querysvc_drivers.athena.paging import PAGE_DEFAULT
 from querysvc_drivers.athena.results import results_document
+from querysvc_drivers.aws_json.catalogs import of_caller
 from querysvc_drivers.aws_json.dispatch import AwsService, Caller, Document, Operation
 from querysvc_drivers.aws_json.errors import ATHENA_STYLE
 
@@ -70,7 +73,7 @@ class AthenaServices:
     queries: QueryService
     work_groups: WorkGroupService
     saved: SavedStatements
-    catalog: CatalogService
+    catalog_of: Callable[[Principal], CatalogService]
     tags: ResourceTags
 
 
@@ -81,8 +84,8 @@ def athena_service(services: AthenaServices) -> AwsService:
         **work_groups.operations(services.work_groups),
         **saved.named_queries(services.saved),
         **saved.prepared_statements(services.saved),
-        **catalogs.data_catalogs(services.catalog),
-        **catalogs.metadata(services.catalog),
+        **of_caller(catalogs.data_catalogs, services.catalog_of),
+        **of_caller(catalogs.metadata, services.catalog_of),
         **tags.operations(services.tags),
         "ListEngineVersions": _engine_versions,
     }

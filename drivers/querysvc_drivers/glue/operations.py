@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from querysvc.model import Principal
 from querysvc.service.tags import ResourceTags
 from querysvc_catalog.service import CatalogService
+from querysvc_drivers.aws_json.catalogs import of_caller
 from querysvc_drivers.aws_json.dispatch import AwsService, Caller, Document, Operation
 from querysvc_drivers.aws_json.errors import GLUE_STYLE
 from querysvc_drivers.glue import databases, partitions, statistics, tables
@@ -19,14 +22,23 @@ _NO_INDEXES: Final = "every partition key is searched alike, and there are no in
 class GlueServices:
     """What the wire needs of the core."""
 
-    catalog: CatalogService
+    catalog_of: Callable[[Principal], CatalogService]
     tags: ResourceTags
 
 
 def glue_service(services: GlueServices) -> AwsService:
     """Glue's catalog, to be given to the AWS wire."""
-    catalog = services.catalog
     operations = {
+        **of_caller(_on_catalog, services.catalog_of),
+        **_tags(services.tags),
+        **_ABSENT,
+    }
+    refused = dict.fromkeys(("CreatePartitionIndex", "DeletePartitionIndex"), _NO_INDEXES)
+    return AwsService("glue", "AWSGlue", GLUE_STYLE, operations, refused)
+
+
+def _on_catalog(catalog: CatalogService) -> dict[str, Operation]:
+    return {
         **databases.databases(catalog),
         **databases.catalogs(catalog),
         **databases.functions(catalog),
@@ -37,11 +49,7 @@ def glue_service(services: GlueServices) -> AwsService:
         **partitions.batches(catalog),
         **partitions.indexes(catalog),
         **statistics.statistics(catalog),
-        **_tags(services.tags),
-        **_ABSENT,
     }
-    refused = dict.fromkeys(("CreatePartitionIndex", "DeletePartitionIndex"), _NO_INDEXES)
-    return AwsService("glue", "AWSGlue", GLUE_STYLE, operations, refused)
 
 
 def _tags(tags: ResourceTags) -> dict[str, Operation]:

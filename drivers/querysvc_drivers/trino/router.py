@@ -72,7 +72,7 @@ class TrinoServices:
     """What the wire needs of the core."""
 
     queries: QueryService
-    metadata: MetadataReader
+    metadata_of: Callable[[Principal], MetadataReader]
     authenticate: Authenticate
     classify: Classify
     settings: TrinoSettings = field(default_factory=TrinoSettings)
@@ -99,7 +99,7 @@ class _Wire:
     def __init__(self, services: TrinoServices) -> None:
         self._services = services
         self._settings = services.settings
-        self._routing = StatementRouting(services.queries, services.metadata, services.classify)
+        self._routing = StatementRouting(services.queries, services.metadata_of, services.classify)
         self._started_at = services.clock()
         self._statements = StatementRegistry(
             self._abandon, self._settings.client_timeout_seconds, self._settings.statements_max

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,10 +57,15 @@ class Submission:
 class StatementRouting:
     """Decides what a client's statement is."""
 
-    def __init__(self, queries: QueryService, metadata: MetadataReader, classify: Classify) -> None:
+    def __init__(
+        self,
+        queries: QueryService,
+        metadata_of: Callable[[Principal], MetadataReader],
+        classify: Classify,
+    ) -> None:
         self._queries = queries
-        self._session_statements = SessionStatements(metadata, classify)
-        self._show_statements = ShowStatements(metadata)
+        self._metadata_of = metadata_of
+        self._classify = classify
 
     def route(self, request: ClientRequest, principal: Principal) -> Submission | LocalResult:
         """What to do with the request; raises the statement's error."""
@@ -81,7 +86,8 @@ class StatementRouting:
                 "Catalog only supports writes using autocommit: commit or roll back first",
             )
         if word in _SESSION_WORDS:
-            answer = self._session_statements.answer(StatementTokens(request.sql), request)
+            statements = SessionStatements(self._metadata_of(principal), self._classify)
+            answer = statements.answer(StatementTokens(request.sql), request)
             if answer is not None:
                 return answer
         if word in _SHOW_WORDS:
@@ -100,7 +106,8 @@ class StatementRouting:
         about_prepared = read_describe(request.sql)
         if about_prepared is not None:
             return self._describe_prepared(about_prepared, request, principal)
-        answer = self._show_statements.answer(StatementTokens(request.sql), request)
+        statements = ShowStatements(self._metadata_of(principal))
+        answer = statements.answer(StatementTokens(request.sql), request)
         if isinstance(answer, LocalResult):
             return answer
         if answer is not None:

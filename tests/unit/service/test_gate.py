@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.model import Session, StatementType
+from querysvc.model import Principal, Session, StatementType
 from querysvc.plan import AnalysedStatement, TableColumn
 from querysvc.service.gate import GateLimits, GatePool
 from querysvc.service.gate_process import OPERATIONS
-from querysvc.sql.metadata import MemoryMetadata
+from querysvc.sql.metadata import MemoryMetadata, TableInfo, ViewInfo
 from querysvc.types.algebra import BIGINT
 
 TOOLS = {
@@ -40,11 +40,14 @@ class Metadata(MemoryMetadata):
         self.add_schema("default")
         self.add_table("default", "t", [TableColumn("a", BIGINT)])
 
-    def relation(self, catalog: str, database: str, name: str) -> object:  # type: ignore[override]
+    def relation(self, catalog: str, database: str, name: str) -> TableInfo | ViewInfo | None:
         self.asked.append(name)
         if name == "broken":
             raise QueryServiceError(ErrorCode.HIVE_INVALID_METADATA, "broken")
         return super().relation(catalog, database, name)
+
+
+ADA = Principal("ada")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def metadata() -> Metadata:
 @pytest.fixture(scope="module")
 def gate(metadata: Metadata) -> Iterator[GatePool]:
     pool = GatePool(
-        metadata,
+        lambda _: metadata,
         GateLimits(processes=2, timeout_seconds=2.0, memory_bytes=1 << 30, operations=TOOLS),
     )
     yield pool
@@ -77,7 +80,7 @@ def test_a_query_is_analysed_with_metadata_from_this_process(
     gate: GatePool, metadata: Metadata
 ) -> None:
     metadata.asked.clear()
-    statement = gate.analyse("SELECT x.a, y.a FROM t x, t y", Session(), ())
+    statement = gate.analyse("SELECT x.a, y.a FROM t x, t y", Session(), (), ADA)
     assert isinstance(statement, AnalysedStatement)
     assert [column.name for column in statement.columns] == ["a", "a"]
     assert metadata.asked == ["t"], "each name is asked for once"
@@ -85,13 +88,13 @@ def test_a_query_is_analysed_with_metadata_from_this_process(
 
 def test_errors_come_through_with_their_place(gate: GatePool) -> None:
     with pytest.raises(QueryServiceError) as caught:
-        gate.analyse("SELECT b FROM t", Session(), ())
+        gate.analyse("SELECT b FROM t", Session(), (), ADA)
     assert (caught.value.code, caught.value.line, caught.value.column) == (
         ErrorCode.COLUMN_NOT_FOUND,
         1,
         8,
     )
-    assert code_of(gate.analyse, "SELECT 1 FROM broken", Session(), ()) is (
+    assert code_of(gate.analyse, "SELECT 1 FROM broken", Session(), (), ADA) is (
         ErrorCode.HIVE_INVALID_METADATA
     )
 
@@ -157,7 +160,7 @@ def test_the_hop_costs_under_a_few_milliseconds(gate: GatePool) -> None:
 
 
 def test_closing_ends_all_processes() -> None:
-    pool = GatePool(Metadata(), GateLimits(processes=1))
+    pool = GatePool(lambda _: Metadata(), GateLimits(processes=1))
     assert pool.classify("SELECT 1")[1] == "SELECT"
     thread = threading.Thread(target=pool.close)
     thread.start()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from querysvc.errors import ErrorCode, StatementError
-from querysvc.model import QueryExecution, QueryState, ResultColumn, Session
+from querysvc.model import Principal, QueryExecution, QueryState, ResultColumn, Session
 from querysvc.plan import ResourceLimits, TableColumn
 from querysvc.planning.request import PlanRequest
 from querysvc.service import system_tables
@@ -89,7 +89,9 @@ class Lake:
         self.state = MemoryState()
         self.engine = LocalEngine()
         self.reader = SystemMetadata(self.metadata)
-        tables = SystemTables(Listing(self.catalog), self.state, "node", "http://node:8080")
+        tables = SystemTables(
+            lambda _: Listing(self.catalog), self.state, "node", "http://node:8080"
+        )
         self.planner = FakePlanner()
         self._system = SystemTablePlanner(self.planner, tables)
         self.session = dataclasses.replace(Session(), started_at=datetime.now(UTC))
@@ -106,9 +108,11 @@ class Lake:
         own = [TableColumn(key, parse_type(text)) for key, (_, text) in columns.items()]
         self.metadata.add_table(schema, name, own)
 
-    def rows(self, sql: str, query_id: str = "q") -> list[Any]:
+    def rows(self, sql: str, principal: str = "ada") -> list[Any]:
         statement = analyse(sql, self.session, self.reader)
-        request = PlanRequest(query_id, statement, self.session, GuardPolicy(), ResourceLimits())
+        request = PlanRequest(
+            "q", statement, self.session, GuardPolicy(), ResourceLimits(), Principal(principal)
+        )
         self._system.plan(request)
         planned = self.planner.requests[-1].statement
         assert planned.tables == ()

@@ -55,8 +55,10 @@ def wire(tmp_path: Path) -> Iterator[Wire]:
     catalog.ensure_defaults()
     tags = ResourceTags(state, harness.groups)
     saved = SavedStatements(state, harness.groups, SystemClock())
-    athena = athena_service(AthenaServices(harness.service, harness.groups, saved, catalog, tags))
-    glue = glue_service(GlueServices(catalog, tags))
+    athena = athena_service(
+        AthenaServices(harness.service, harness.groups, saved, lambda _: catalog, tags)
+    )
+    glue = glue_service(GlueServices(lambda _: catalog, tags))
     box = SecretBox(tmp_path / "secret.key")
     keys = Authenticator(state, box, SystemClock(), is_required=False)
     yield Wire(AwsWire((athena, glue), keys, SystemClock().now), harness)

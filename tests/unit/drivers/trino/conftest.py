@@ -82,7 +82,7 @@ def wire(tmp_path: Path, settings: TrinoSettings) -> Iterator[Wire]:
     metadata.add_table("shop", "orders", ())
     services = TrinoServices(
         queries=harness.service,
-        metadata=metadata,
+        metadata_of=lambda _: metadata,
         authenticate=authenticate,
         classify=harness.gate.classify,
         settings=settings,
