@@ -44,6 +44,10 @@ class StorageClient:
         """The configuration behind the connection."""
         return self._connection.configuration
 
+    def warm_up(self) -> None:
+        """Make the first listing as quick as the others, in the background."""
+        self._connection.warm_up()
+
     def list_objects(self, location: str, *, includes_hidden: bool = False) -> list[StoredObject]:
         """List the objects under a location, as tables see them."""
         return self.list_locations([location], includes_hidden=includes_hidden)[0]

@@ -37,6 +37,7 @@ class Gateway:
         self._source = ObjectSource(configuration)
         self._cache = RangeCache(configuration.range_cache_bytes)
         self._feeds: dict[str, QueryFeed] = {}
+        self._warming: asyncio.Task[None] | None = None
 
     async def attach(self, request: dict[str, Any]) -> tuple[socket.socket, int]:
         """Open a plan and return the worker's descriptors."""
@@ -77,8 +78,14 @@ class Gateway:
         await feed.close()
         return _accounting(feed)
 
+    def warm_up(self) -> None:
+        """Do in the background what the first query would wait for."""
+        self._warming = asyncio.get_running_loop().create_task(self._source.warm_up())
+
     async def close(self) -> None:
         """Drop everything."""
+        if self._warming is not None:
+            self._warming.cancel()
         for feed in self._feeds.values():
             await feed.close()
         await self._source.close()
@@ -143,6 +150,7 @@ async def _run(control: socket.socket) -> None:
     body, _ = receive_message(control)
     gateway = Gateway(_configuration(orjson.loads(body)["configuration"]))
     send_message(control, b"{}")
+    gateway.warm_up()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import random
 import re
 import time
@@ -98,6 +99,15 @@ class ObjectSource:
         self._getters: dict[tuple[Endpoint, str, bool, bool], RangeGetter] = {}
         self._clock = clock
         self._jitter = jitter
+
+    async def warm_up(self) -> None:
+        """Load the AWS libraries and ask for credentials, before a query waits for either."""
+        endpoint = self._configuration.endpoint("")
+        if endpoint.anonymous or endpoint.credentials is not None:
+            return
+        await asyncio.to_thread(importlib.import_module, "aiobotocore.session")
+        with contextlib.suppress(Exception):  # who asks first is told why there are none
+            await self._chain.obstore_credential()
 
     async def fetch(
         self,

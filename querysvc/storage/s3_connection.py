@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import threading
 from collections.abc import Coroutine, Iterable, Mapping
+from concurrent.futures import Future
 from typing import Any, TypeVar  # aiobotocore is untyped
 
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -28,6 +30,7 @@ class S3Connection:
         self._opening = asyncio.Lock()
         self._slots = asyncio.Semaphore(configuration.listing_concurrency)
         self._loop = asyncio.new_event_loop()
+        self._warming: Future[None] | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="s3", daemon=True)
         self._thread.start()
 
@@ -74,14 +77,26 @@ class S3Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
+    def warm_up(self) -> None:
+        """Load the AWS libraries and open the endpoint's client meanwhile, before a query waits."""
+        self._warming = asyncio.run_coroutine_threadsafe(self._warm_up(), self._loop)
+
     def close(self) -> None:
         """Close connections and end the thread."""
         if self._loop.is_closed():
             return
+        if self._warming is not None:
+            self._warming.cancel()
         self.run(self._close_clients())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         self._loop.close()
+
+    async def _warm_up(self) -> None:
+        await asyncio.to_thread(importlib.import_module, "s3fs")
+        # Without credentials there is nothing to open: who asks first is told why.
+        with contextlib.suppress(Exception):
+            await self._client(self.configuration.endpoint(""))
 
     async def _client(self, endpoint: Endpoint) -> Any:
         if endpoint in self._clients:
