@@ -9,10 +9,11 @@ kept as they are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import fastavro
 import pyarrow as pa
 import pyarrow.orc as orc
 
@@ -55,10 +56,70 @@ def orc_times(path: Path) -> None:
     orc.write_table(pa.table({"t": pa.array(moments, pa.timestamp("us"))}), path)
 
 
+AVRO_SCHEMA = {
+    "type": "record",
+    "name": "R",
+    "namespace": "n.s",
+    "fields": [
+        {"name": "Id", "type": "int"},
+        {"name": "f", "type": "float"},
+        {"name": "color", "type": {"type": "enum", "name": "Color", "symbols": ["RED", "BLUE"]}},
+        {"name": "fix", "type": {"type": "fixed", "name": "Four", "size": 4}},
+        {"name": "ms", "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}]},
+        {"name": "us", "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}]},
+        {
+            "name": "dec",
+            "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 3},
+        },
+        {
+            "name": "nested",
+            "type": [
+                "null",
+                {
+                    "type": "record",
+                    "name": "Inner",
+                    "fields": [
+                        {"name": "X", "type": "long"},
+                        {"name": "tags", "type": {"type": "map", "values": ["null", "string"]}},
+                        {"name": "again", "type": {"type": "array", "items": "n.s.Color"}},
+                    ],
+                },
+            ],
+        },
+        {"name": "u", "type": ["null", "string", "long"]},
+        {"name": "text", "type": "string"},
+        {"name": "raw", "type": "bytes"},
+    ],
+}
+
+
+def avro_rich(path: Path) -> None:
+    """Every kind of Avro type, the named ones used twice."""
+    moment = datetime(2024, 2, 29, 12, 0, 0, 1500, tzinfo=UTC)
+    row = {
+        "Id": 1,
+        "f": 1.5,
+        "color": "RED",
+        "fix": b"\x00\x01\x02\xff",
+        "ms": moment,
+        "us": moment,
+        "dec": Decimal("-12.345"),
+        "nested": {"X": 2**40, "tags": {"a": "x", "b": None}, "again": ["RED", "BLUE"]},
+        "u": "either",
+        "text": "12",
+        "raw": b"abc",
+    }
+    empty = row | {"Id": -5, "ms": None, "us": None, "nested": None, "u": None, "text": "é"}
+    for codec in ("null", "deflate", "bzip2", "xz"):
+        with (path.parent / path.name.replace("CODEC", codec)).open("wb") as target:
+            fastavro.writer(target, AVRO_SCHEMA, [row, empty], codec=codec)
+
+
 WRITERS: dict[str, Callable[[Path], None]] = {
     "pyarrow-narrow.orc": orc_narrow,
     "pyarrow-big.orc": orc_big,
     "pyarrow-times.orc": orc_times,
+    "fastavro-rich-CODEC.avro": avro_rich,
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from querysvc.engines.duckdb.readers.avro import read_avro
 from querysvc.engines.duckdb.readers.base import (
     File,
     FileGroup,
@@ -29,6 +30,7 @@ from querysvc_catalog.serdes import StorageFormat, resolve_format
 READERS: Final[dict[StorageFormat, Reader]] = {
     StorageFormat.PARQUET: read_parquet,
     StorageFormat.ORC: read_orc,
+    StorageFormat.AVRO: read_avro,
     StorageFormat.TEXTFILE: read_text,
     StorageFormat.CSV: read_csv,
     StorageFormat.OPENX_JSON: read_json,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from querysvc.engines.duckdb.readers.base import File, PlanReader
 
@@ -41,3 +42,10 @@ class ObjectFile(io.RawIOBase):
         data = self._client.read(self._file.index, self._offset, length)
         self._offset += len(data)
         return data
+
+    def readinto(self, buffer: Any, /) -> int:  # the stub's buffer protocol type
+        """Read into `buffer` (for `io.BufferedReader`)."""
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
