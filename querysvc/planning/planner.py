@@ -10,6 +10,7 @@ from querysvc.plan import ExecutionPlan, PartitionScan, StoredObject, TableRefer
 from querysvc.planning.listing import Lister, list_selections
 from querysvc.planning.partitions import PartitionSelection, PartitionSelector
 from querysvc.planning.request import PlannedQuery, PlanRequest
+from querysvc.planning.visibility import CommittedWrites, without_hidden
 from querysvc.state.values import GuardPolicy, GuardPolicyName, StorageClassScope
 from querysvc.storage.configuration import BucketAccess
 from querysvc.storage.guard import GuardedTable, GuardReport
@@ -17,6 +18,7 @@ from querysvc.storage.guard_policy import GuardPolicy as StoragePolicy
 from querysvc.storage.guard_policy import StorageClassScope as StorageScope
 from querysvc.storage.locations import Location, parse_location
 
+Listed = Mapping[Location, tuple[StoredObject, ...]]
 OnAccess = Callable[[str, Mapping[str, BucketAccess]], None]
 """(query id, access by bucket): told before the engine runs the plan."""
 
@@ -33,20 +35,22 @@ class Planner:
     """Plans queries. Thread-safe."""
 
     def __init__(
-        self, selector: PartitionSelector, lister: Lister, guard: Guard, on_access: OnAccess
+        self,
+        selector: PartitionSelector,
+        lister: Lister,
+        guard: Guard,
+        on_access: OnAccess,
+        writes: CommittedWrites | None = None,
     ) -> None:
         self._selector = selector
         self._lister = lister
         self._guard = guard
         self._on_access = on_access
+        self._writes = writes
 
     def plan(self, request: PlanRequest) -> PlannedQuery:
         """Prune partitions, list objects, apply the storage rules; raises QueryServiceErrors."""
-        now = request.session.started_at or datetime.now(UTC)
-        selections = [
-            self._selector.select(reference, now) for reference in request.statement.tables
-        ]
-        listed = list_selections(self._lister, selections)
+        selections, listed = self._listed(request)
         scans = [_scan(selection, listed) for selection in selections]
         report = self._check(request, scans)
         self._on_access(request.query_id, report.buckets)
@@ -67,6 +71,18 @@ class Planner:
             skipped_archived_bytes=report.skipped_archived_bytes,
             warnings=_warnings(report),
         )
+
+    def _listed(self, request: PlanRequest) -> tuple[list[PartitionSelection], Listed]:
+        """The partitions and their objects, as of the writes committed before either is read."""
+        now = request.session.started_at or datetime.now(UTC)
+        committed = self._writes.committed_writes() if self._writes else 0
+        selections = [
+            self._selector.select(reference, now) for reference in request.statement.tables
+        ]
+        listed: Listed = list_selections(self._lister, selections)
+        if self._writes is not None and selections:
+            listed = without_hidden(listed, self._writes.hidden_writes(committed))
+        return selections, listed
 
     def _check(self, request: PlanRequest, scans: Sequence[TableScan]) -> GuardReport:
         policy = storage_policy(request.guard)
@@ -106,9 +122,7 @@ _SCOPES = {
 }
 
 
-def _scan(
-    selection: PartitionSelection, listed: Mapping[Location, tuple[StoredObject, ...]]
-) -> TableScan:
+def _scan(selection: PartitionSelection, listed: Listed) -> TableScan:
     partitions = tuple(
         PartitionScan(
             partition.values,

@@ -61,20 +61,25 @@ class Publisher:
     def __init__(self, writer: ObjectWriter) -> None:
         self._writer = writer
 
-    def publish(self, publication: Publication, location: str) -> Published:
-        """Write the result's objects under `location` (s3://bucket/prefix)."""
+    def addresses(self, publication: Publication, location: str) -> tuple[str, ...]:
+        """The objects that `publish` writes."""
         base = f"{location.rstrip('/')}/{publication.query_id}"
         output = base + publication.text.suffix
+        if publication.written_objects is None:
+            return f"{output}.metadata", output
+        return f"{base}.metadata", f"{base}-manifest.csv", output
+
+    def publish(self, publication: Publication, location: str) -> Published:
+        """Write the result's objects under `location` (s3://bucket/prefix)."""
+        addresses = self.addresses(publication, location)
         metadata = encode_metadata(publication.query_id, publication.columns)
+        manifest = addresses[1] if publication.written_objects is not None else None
+        output = addresses[-1]
         written: list[str] = []
-        manifest: str | None = None
         try:
-            if publication.written_objects is None:
-                self._put(f"{output}.metadata", metadata, publication, written)
-            else:
-                self._put(f"{base}.metadata", metadata, publication, written)
-                manifest = f"{base}-manifest.csv"
-                lines = "".join(f"{address}\n" for address in publication.written_objects)
+            self._put(addresses[0], metadata, publication, written)
+            if manifest is not None:
+                lines = "".join(f"{address}\n" for address in publication.written_objects or ())
                 self._put(manifest, lines.encode(), publication, written)
             self._writer.put_file(output, publication.text, publication.configuration)
         except BaseException:

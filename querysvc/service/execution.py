@@ -159,7 +159,7 @@ class QueryRunner:
             work_group=work_group,
             spool=self._parts.spools.stream_path(running.id),
             output_location=claimed.execution.result_configuration.output_location,
-            write=self._parts.writes and WriteTransaction(self._parts.writes, running),
+            write=WriteTransaction(self._parts.writes, running) if self._parts.writes else None,
         )
 
     def _publish(

@@ -6,6 +6,8 @@ import dataclasses
 import threading
 from collections.abc import Callable
 
+import structlog
+
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import ErrorInfo, Progress, QueryExecution, ResultColumn
 from querysvc.plan import ReadEstimate, ResourceLimits
@@ -13,6 +15,7 @@ from querysvc.results.spool import LiveSpool
 from querysvc.service.watch import Watchers
 from querysvc.state.repository import ClaimedQuery
 
+_log = structlog.get_logger(__name__)
 _EARLIER_RUN_SECONDS_MAX = 30.0
 
 
@@ -31,6 +34,7 @@ class RunningQuery:
         self._lock = threading.Lock()
         self._execution = claimed.execution
         self._actions: list[Callable[[], None]] = []
+        self._undoes: list[Callable[[], None]] = []
         self._reason: QueryServiceError | None = None
         self._results_exposed = False
 
@@ -69,6 +73,21 @@ class RunningQuery:
             actions = tuple(self._actions)
         for action in actions:
             action()
+
+    def on_failure(self, action: Callable[[], None]) -> None:
+        """Register what takes back what the query did; done unless it succeeds."""
+        with self._lock:
+            self._undoes.append(action)
+
+    def undo(self) -> None:
+        """Take back what the query did; what fails is logged, and left to the sweeper."""
+        with self._lock:
+            actions, self._undoes = self._undoes[::-1], []
+        for action in actions:
+            try:
+                action()
+            except Exception:
+                _log.exception("What a failed query wrote could not be taken back yet.")
 
     @property
     def results_were_exposed(self) -> bool:

@@ -16,7 +16,7 @@ from querysvc.sql.create_view import checked_view
 from querysvc.sql.ddl import Statement, parse_ddl
 from querysvc.sql.ddl.statements import CreateView
 from querysvc.sql.metadata import MetadataReader
-from querysvc.sql.parser import QUERY, ParsedStatement, parse
+from querysvc.sql.parser import QUERY, parse
 from querysvc.sql.positions import errors_moved
 from querysvc.sql.prepared import (
     Deallocate,
@@ -26,6 +26,8 @@ from querysvc.sql.prepared import (
     read_describe,
     read_prepare,
 )
+from querysvc.sql.writes import analyse_write, check_syntax, is_create_table_as, is_write
+from querysvc.write_plan import WriteStatement
 
 _DML, _DDL, _UTILITY = StatementType.DML, StatementType.DDL, StatementType.UTILITY
 
@@ -80,21 +82,23 @@ def classify(sql: str) -> Kind:
     statement = parse(sql)
     if statement.kind == QUERY:
         return _DML, "SELECT"
+    check_syntax(statement)
     words = tuple(token.key for token in statement.tokens[:5])
     for start, kind in _BY_WORDS:
         if words[: len(start)] == start:
-            is_table = kind[1] == "CREATE_TABLE"
-            return _CTAS if is_table and _selects(statement) else kind
+            return _CTAS if is_create_table_as(statement) else kind
     return _UTILITY, statement.kind
 
 
 def analyse(
     sql: str, session: Session, metadata: MetadataReader, parameters: tuple[str, ...]
-) -> AnalysedStatement | Statement | Prepared:
-    """The checked query, or the typed DDL or utility statement."""
+) -> AnalysedStatement | WriteStatement | Statement | Prepared:
+    """The checked query or write, or the typed DDL or utility statement."""
     parsed = parse(sql)
     if parsed.kind == QUERY:
         return analyse_query(parsed, session, metadata, parameters)
+    if is_write(parsed):
+        return analyse_write(parsed, session, metadata, parameters)
     read = _ON_PREPARED.get(parsed.kind)
     about_prepared = None if read is None else read(sql)
     if about_prepared is not None:
@@ -120,13 +124,3 @@ _ON_PREPARED: Final[Mapping[str, Callable[[str], Prepared | None]]] = {
     "DESC": read_describe,
     "DESCRIBE": read_describe,
 }
-
-
-def _selects(statement: ParsedStatement) -> bool:
-    """Whether a CREATE TABLE has AS and a query: `AS` at no depth of parentheses."""
-    depth = 0
-    for token in statement.tokens:
-        depth += {"(": 1, ")": -1}.get(token.key, 0)
-        if depth == 0 and token.key == "AS":
-            return True
-    return False

@@ -19,7 +19,7 @@ import pyarrow as pa
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal, ResultColumn, Session, StatementType, Statistics
 from querysvc.plan import AnalysedStatement, Engine, ExecutionOutcome, ExecutionPlan
-from querysvc.planning.request import PlanRequest, QueryPlanner
+from querysvc.planning.request import PlannedQuery, PlanRequest, QueryPlanner
 from querysvc.results.spool import BatchEnd, write_rows
 from querysvc.service.clock import Clock
 from querysvc.service.reuse import ResultReuse, result_key
@@ -137,13 +137,7 @@ class SelectExecutor:
                 ErrorCode.GENERIC_INTERNAL_ERROR,
                 f"The engine told {outcome.rows} rows and wrote {running.live.rows}.",
             )
-        statistics = dataclasses.replace(
-            outcome.statistics,
-            planning_milliseconds=round(planning_seconds * 1000),
-            skipped_archived_objects=planned.skipped_archived_objects,
-            skipped_archived_bytes=planned.skipped_archived_bytes,
-            **_totals(planned.plan),
-        )
+        statistics = run_statistics(outcome, planned, planning_seconds)
         return StatementOutcome(
             columns=statement.columns,
             statement_type=statement.statement_type,
@@ -167,6 +161,19 @@ class SelectExecutor:
             return False
         context.tell_batches(ends)
         return True
+
+
+def run_statistics(
+    outcome: ExecutionOutcome, planned: PlannedQuery, planning_seconds: float
+) -> Statistics:
+    """What a planned run took, with what was known before it ran."""
+    return dataclasses.replace(
+        outcome.statistics,
+        planning_milliseconds=round(planning_seconds * 1000),
+        skipped_archived_objects=planned.skipped_archived_objects,
+        skipped_archived_bytes=planned.skipped_archived_bytes,
+        **_totals(planned.plan),
+    )
 
 
 def plan_request(statement: AnalysedStatement, context: RunContext) -> PlanRequest:

@@ -66,13 +66,17 @@ class MemoryWrites:
                 and (write.commit_sequence is None or write.commit_sequence > committed)
             )
 
+    def open_writes(self) -> Sequence[WriteIntent]:
+        """All intents that are neither committed nor forgotten."""
+        with self._writes_lock:
+            return [w.intent for w in self._writes.values() if w.commit_sequence is None]
+
     def lost_writes(self, limit: int) -> Sequence[LostWrite]:
         """Intents of queries that failed, were cancelled, or are unknown."""
-        with self._writes_lock:
-            open_ = [w.intent for w in self._writes.values() if w.commit_sequence is None]
-        queries = self.get_many([intent.query_id for intent in open_])
+        found = self.open_writes()
+        queries = self.get_many([intent.query_id for intent in found])
         lost = []
-        for intent in open_:
+        for intent in found:
             query = queries.get(intent.query_id)
             if query is None or query.state in _ENDED_OTHERWISE:
                 lost.append(LostWrite(intent, query.completed_at if query else None))

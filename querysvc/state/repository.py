@@ -227,6 +227,10 @@ class WriteRepository(Protocol):
         """The queries whose data a reader that began at that count must not see."""
         ...
 
+    def open_writes(self) -> Sequence[WriteIntent]:
+        """All intents that are neither committed nor forgotten."""
+        ...
+
     def lost_writes(self, limit: int) -> Sequence[LostWrite]:
         """Intents of queries that failed, were cancelled, or are unknown."""
         ...

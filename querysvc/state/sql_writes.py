@@ -56,6 +56,13 @@ class SqlWrites:
         with self._database.read() as connection:
             return frozenset(connection.scalars(statement))
 
+    def open_writes(self) -> Sequence[WriteIntent]:
+        """All intents that are neither committed nor forgotten."""
+        statement = select(_W.c.document).where(_W.c.commit_sequence.is_(None))
+        with self._database.read() as connection:
+            documents = connection.scalars(statement).all()
+        return [from_document(WriteIntent, loads(document)) for document in documents]
+
     def lost_writes(self, limit: int) -> Sequence[LostWrite]:
         """Intents of queries that failed, were cancelled, or are unknown."""
         lost = and_(

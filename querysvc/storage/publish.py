@@ -222,10 +222,11 @@ class ResultPublisher:
     async def _each(
         self, work: Callable[[StagedUpload], Awaitable[None]], uploads: Sequence[StagedUpload]
     ) -> None:
-        async def one(upload: StagedUpload) -> None:
-            await work(upload)
-
-        await self._connection.gather(one(upload) for upload in uploads)
+        """Do all of them; none is given up for another's failure, for S3 may do it nevertheless."""
+        answers = await asyncio.gather(*map(work, uploads), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
 
     async def _is_empty(self, location: Location) -> bool:
         page = await self._list(location, {"MaxKeys": 1})

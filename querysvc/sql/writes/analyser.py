@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from querysvc.errors import ErrorCode, StatementError
@@ -56,6 +56,18 @@ def is_create_table_as(statement: ParsedStatement) -> bool:
     return False
 
 
+def check_syntax(statement: ParsedStatement) -> None:
+    """SYNTAX_ERROR where a write statement does not fit its grammar; others pass."""
+    if is_write(statement) and statement.kind not in _MODIFYING:
+        _read(WriteParser(statement), statement.kind)
+
+
+def _read(parser: WriteParser, kind: str) -> CreateTableAsSyntax | InsertSyntax | UnloadSyntax:
+    if kind == "CREATE":
+        return parser.create_table_as()
+    return parser.insert() if kind == "INSERT" else parser.unload()
+
+
 def analyse_write(
     statement: ParsedStatement,
     session: Session,
@@ -91,12 +103,12 @@ class _Analysis:
 
     def analyse(self) -> WriteStatement:
         parser = WriteParser(self._statement)
-        read: dict[str, Callable[[], WriteStatement]] = {
-            "CREATE": lambda: self._create_table_as(parser.create_table_as(), parser),
-            "INSERT": lambda: self._insert(parser.insert(), parser),
-            "UNLOAD": lambda: self._unload(parser.unload(), parser),
-        }
-        return read[self._statement.kind]()
+        node = _read(parser, self._statement.kind)
+        if isinstance(node, CreateTableAsSyntax):
+            return self._create_table_as(node, parser)
+        if isinstance(node, InsertSyntax):
+            return self._insert(node, parser)
+        return self._unload(node, parser)
 
     def _query(self, query: Query, parser: WriteParser) -> AnalysedStatement:
         given, wanted = len(self._parameters), parser.parameters

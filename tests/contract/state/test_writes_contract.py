@@ -37,6 +37,7 @@ def test_a_write_is_hidden_until_its_query_succeeds(state: State) -> None:
     assert state.hidden_writes(before) == {claimed.execution.id}
     end(state, claimed, QueryState.SUCCEEDED)
     assert state.hidden_writes(state.committed_writes()) == frozenset()
+    assert state.open_writes() == []
 
 
 def test_who_looked_before_the_commit_goes_on_not_to_see_it(state: State) -> None:
@@ -50,7 +51,7 @@ def test_who_looked_before_the_commit_goes_on_not_to_see_it(state: State) -> Non
 def test_a_write_that_failed_stays_hidden_and_is_told_as_lost(state: State) -> None:
     claimed = running(state)
     intent = intend(state, claimed, creates_table=True, table=("c", "d", "t"))
-    assert state.lost_writes(10) == []
+    assert (state.lost_writes(10), state.open_writes()) == ([], [intent])
     end(state, claimed, QueryState.FAILED)
     assert [lost.intent for lost in state.lost_writes(10)] == [intent]
     assert state.lost_writes(10)[0].ended_at == NOW
