@@ -28,6 +28,7 @@ from querysvc.planning.request import QueryPlanner
 from querysvc.results.files import TextFiles
 from querysvc.results.publisher import Publisher
 from querysvc.results.spool import SpoolDirectory
+from querysvc.results.writing.encoder import FileEncoder
 from querysvc.service.admission import Admission, AdmissionLimits
 from querysvc.service.audit import AuditLog
 from querysvc.service.auth import Authenticator, SecretBox
@@ -37,7 +38,7 @@ from querysvc.service.ddl_statements import DdlStatements
 from querysvc.service.dispatch import Dispatcher
 from querysvc.service.execution import SHUTTING_DOWN, QueryRunner, RunnerParts
 from querysvc.service.gate import GateLimits, GatePool
-from querysvc.service.housekeeping import Housekeeping
+from querysvc.service.housekeeping import Housekeeping, Task
 from querysvc.service.inspection import Inspector
 from querysvc.service.policies import Policies
 from querysvc.service.prepared import PreparedExecutor, PreparedStatements
@@ -55,6 +56,9 @@ from querysvc.service.tags import ResourceTags
 from querysvc.service.upkeep import Upkeep
 from querysvc.service.watch import Watchers
 from querysvc.service.work_groups import PRIMARY, WorkGroupService
+from querysvc.service.write_statements import WriteExecutor, WriteLimits, WriterParts
+from querysvc.service.write_sweeper import WriteSweeper
+from querysvc.service.write_transaction import WriteParts
 from querysvc.settings import BucketSettings, Settings
 from querysvc.sql.ddl import Statement
 from querysvc.state.database import catalog_engine, open_database, sqlite_url
@@ -71,6 +75,7 @@ from querysvc.storage.guard import StorageGuard
 from querysvc.storage.publish import ResultPublisher
 from querysvc.storage.s3_connection import S3Connection
 from querysvc.telemetry import Metrics
+from querysvc.write_plan import WriteStatement
 from querysvc_catalog.service import CatalogService
 from querysvc_catalog.sql import SqlCatalogRepository
 
@@ -111,6 +116,7 @@ class Application:
         self.storage.warm_up()
         self._upkeep.recover(is_start=True)
         self._upkeep.sweep()
+        self._encoder.warm()
         self._dispatcher.start()
         self._dispatcher.wake(self.state.queued_total())
         self._housekeeping.start()
@@ -188,6 +194,9 @@ class Application:
         )
         self.engine = DuckDBEngine(self.gateway, engine_settings)
         stack.callback(self.engine.close)
+        self._encoder = FileEncoder()
+        stack.callback(self._encoder.close)
+        self._writes = WriteParts(self.state, self.publisher, self.catalog)
 
     def _build_people(self) -> None:
         self.work_groups = WorkGroupService(self.state, self.state, self._audit, self._clock)
@@ -227,7 +236,9 @@ class Application:
             retention_seconds=self.settings.result_retention_seconds,
             is_shared=self._is_shared,
         )
-        self._housekeeping = Housekeeping(self._upkeep.tasks())
+        sweeper = WriteSweeper(self._writes, self._clock, self.settings.lease_seconds)
+        sweeping = Task("lost writes", self.settings.write_sweep_seconds, sweeper.sweep)
+        self._housekeeping = Housekeeping((*self._upkeep.tasks(), sweeping))
         stack.callback(self._audit.flush)
         stack.callback(self._housekeeping.stop)
         stack.callback(self._dispatcher.join, _STOP_SECONDS)
@@ -253,7 +264,7 @@ class Application:
 
     def _planner(self) -> QueryPlanner:
         selector = PartitionSelector(self.catalog)
-        planner = Planner(selector, self.storage, self._guard, self.gateway.expect)
+        planner = Planner(selector, self.storage, self._guard, self.gateway.expect, self.state)
         address = f"http://{self.settings.host}:{self.settings.port}"
         tables = SystemTables(self._listing_of, self.state, self._node, address)
         return SystemTablePlanner(planner, tables)
@@ -277,6 +288,7 @@ class Application:
             metrics=self.metrics,
             clock=self._clock,
             limits=self._limits,
+            writes=self._writes,
         )
 
     def _executors(self, planner: QueryPlanner) -> dict[type, StatementExecutor]:
@@ -290,10 +302,29 @@ class Application:
                 self._clock,
             ),
             **dict.fromkeys(get_args(Statement), ddl),
+            **dict.fromkeys(get_args(WriteStatement), self._writer(planner)),
             **dict.fromkeys(
                 get_args(Prepared), PreparedExecutor(self._prepared, self.saved, self.gate)
             ),
         }
+
+    def _writer(self, planner: QueryPlanner) -> WriteExecutor:
+        return WriteExecutor(
+            WriterParts(
+                planner=planner,
+                engine=self.engine,
+                encoder=self._encoder,
+                parts=self._writes,
+                policies=self.policies,
+                directory=self._directory.staging(),
+                clock=self._clock,
+                limits=WriteLimits(
+                    file_bytes=self.settings.write_file_bytes,
+                    partitions_max=self.settings.write_partitions_max,
+                    staging_bytes_max=self.settings.write_staging_bytes_max,
+                ),
+            )
+        )
 
     def _check_fetcher(self) -> None:
         if self._fetcher.process_id is None:

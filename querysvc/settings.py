@@ -146,6 +146,19 @@ class Settings(BaseSettings):
         description="Engine processes that wait for the next query.",
     )
 
+    write_partitions_max: int = Field(
+        10_000, ge=1, description="Partitions that one CREATE TABLE AS, INSERT or UNLOAD may write."
+    )
+    write_file_bytes: int = Field(
+        256 << 20, ge=1 << 20, description="Size at which a written file ends and the next begins."
+    )
+    write_staging_bytes_max: int = Field(
+        64 << 30, ge=1 << 20, description="Local disk that the rows of one write may take."
+    )
+    write_sweep_seconds: float = Field(
+        15.0, gt=0, description="How often what lost writes left in S3 is looked for and removed."
+    )
+
     analysis_processes: int = Field(
         default_factory=lambda: max(2, _cores()),
         ge=1,

@@ -43,7 +43,7 @@ from querysvc.service.write_targets import (
     new_table_location,
 )
 from querysvc.service.write_transaction import WriteParts, WriteTransaction
-from querysvc.write_plan import CreateTableAs, InsertInto, Unload, WriteLayout
+from querysvc.write_plan import CreateTableAs, InsertInto, Unload, WriteLayout, WriteStatement
 from querysvc_catalog.model import Partition, Table, TableName
 
 _UPLOADS_AT_ONCE: Final = 8
@@ -79,6 +79,14 @@ class WriteExecutor:
     def __init__(self, parts: WriterParts) -> None:
         self._parts = parts
         self._catalog = parts.parts.catalog
+
+    def execute(self, statement: WriteStatement, context: RunContext) -> StatementOutcome:
+        """Run a write statement."""
+        if isinstance(statement, CreateTableAs):
+            return self.create_table_as(statement, context)
+        if isinstance(statement, InsertInto):
+            return self.insert(statement, context)
+        return self.unload(statement, context)
 
     def create_table_as(self, statement: CreateTableAs, context: RunContext) -> StatementOutcome:
         """Run a CREATE TABLE AS."""

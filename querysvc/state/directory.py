@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -52,6 +53,13 @@ class StateDirectory:
         """Where workers spill; made if need be."""
         path = self.root / "scratch"
         path.mkdir(exist_ok=True, mode=0o700)
+        return path
+
+    def staging(self) -> Path:
+        """Where files of writes are made before they are uploaded; empty at start."""
+        path = self.root / "writes"
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700)
         return path
 
     def node_name(self) -> str:
