@@ -35,6 +35,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
 )
 from querysvc.engines.duckdb.lowering.like import like
 from querysvc.engines.duckdb.lowering.literals import literal
+from querysvc.engines.duckdb.lowering.total import is_total
 from querysvc.engines.duckdb.lowering.types import storage_type
 from querysvc.tree import (
     ArrayConstructor,
@@ -169,9 +170,13 @@ def _logical(context: Context, node: Logical) -> Sql:
     """
     terms = context.lower_all(node.terms)
     plain = operation(node.operator.value, *terms)
-    if not any(_MAY_FAIL.search(_DECIMAL_CONSTANT.sub("0", term)) for term in terms[1:]):
+    if not any(map(_may_fail, node.terms[1:], terms[1:])):
         return plain
     return _short_circuit(node.operator, list(terms))
+
+
+def _may_fail(node: Expression, lowered: Sql) -> bool:
+    return not is_total(node) and bool(_MAY_FAIL.search(_DECIMAL_CONSTANT.sub("0", lowered)))
 
 
 def _short_circuit(operator: LogicalOperator, terms: list[Sql]) -> Sql:
