@@ -18,6 +18,7 @@ from querysvc.engines.duckdb.readers.base import (
 from querysvc.engines.duckdb.readers.json import read_json
 from querysvc.engines.duckdb.readers.orc import read_orc
 from querysvc.engines.duckdb.readers.parquet import read_parquet
+from querysvc.engines.duckdb.readers.regex import read_grok, read_regex
 from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
 from querysvc.engines.duckdb.readers.text import read_csv, read_text
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -31,6 +32,8 @@ READERS: Final[dict[StorageFormat, Reader]] = {
     StorageFormat.PARQUET: read_parquet,
     StorageFormat.ORC: read_orc,
     StorageFormat.AVRO: read_avro,
+    StorageFormat.REGEX: read_regex,
+    StorageFormat.GROK: read_grok,
     StorageFormat.TEXTFILE: read_text,
     StorageFormat.CSV: read_csv,
     StorageFormat.OPENX_JSON: read_json,
