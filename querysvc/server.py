@@ -26,7 +26,9 @@ from querysvc.rest import RestServices, create_app
 from querysvc.service.audit import AuditLog
 from querysvc.service.auth import Authenticator, SecretBox
 from querysvc.service.clock import SystemClock
+from querysvc.service.parameter_types import ParameterTypes
 from querysvc.service.policies import Policies
+from querysvc.service.system_listing import Listing
 from querysvc.settings import Settings
 from querysvc.state.database import open_database, sqlite_url
 from querysvc.state.migrate import upgrade
@@ -38,6 +40,13 @@ from querysvc.telemetry import configure_logging
 from querysvc_drivers import aws_json, trino
 from querysvc_drivers.athena import AthenaServices, athena_service
 from querysvc_drivers.glue import GlueServices, glue_service
+from querysvc_drivers.pgwire import (
+    CatalogQueries,
+    PgServer,
+    PgServices,
+    SessionServices,
+    server_tls,
+)
 from querysvc_drivers.trino.authentication import with_api_keys
 
 _log = structlog.get_logger(__name__)
@@ -53,14 +62,17 @@ def serve(settings: Settings) -> None:
         signal.signal(number, _stop)
     application = Application(settings)
     try:
-        listener = _listen(settings)
+        listener = _listen(settings.host, settings.port)
+        pg_port = settings.pg_port
+        pg_listener = None if pg_port is None else _listen(settings.host, pg_port)
         application.start()
         gc.collect()
         gc.freeze()  # what start-up made stays: later collections need not walk it
         for layer in application.engine.containment_report():
             if not (layer.is_available and layer.is_applied):
                 _log.warning("containment_layer_missing", layer=layer.name, detail=layer.detail)
-        _run(http_application(application), settings, listener)
+        pg = None if pg_listener is None else (pg_server(application), pg_listener)
+        _run(http_application(application), settings, listener, pg)
     finally:
         application.close()
 
@@ -88,6 +100,22 @@ def http_application(application: Application) -> FastAPI:
     app.include_router(trino.router(services))
     app.include_router(aws_json.router(_aws_wire(application)))
     return app
+
+
+def pg_server(application: Application) -> PgServer:
+    """The PostgreSQL wire."""
+    settings, views, gate = application.settings, application.views, application.gate
+    certificate = settings.tls_certificate_file
+    tls, binding = (
+        (None, None) if certificate is None else server_tls(certificate, settings.tls_key_file)
+    )
+    session = SessionServices(
+        queries=application.queries,
+        parameter_types=ParameterTypes(gate, views.metadata, SystemClock()),
+        metadata_of=views.metadata,
+        catalog=CatalogQueries(gate, lambda principal: Listing(views.catalog(principal))),
+    )
+    return PgServer(PgServices(session, application.authenticator, tls, binding))
 
 
 def _aws_wire(application: Application) -> aws_json.AwsWire:
@@ -187,29 +215,40 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise QueryServiceError(
             ErrorCode.CONFIGURATION_INVALID,
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}",
+            f"cannot listen on {host}:{port}: {error.strerror}",
         ) from error
     listener.listen(1024)
     return listener
 
 
-def _run(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
+def _run(
+    app: FastAPI,
+    settings: Settings,
+    listener: socket.socket,
+    pg: tuple[PgServer, socket.socket] | None,
+) -> None:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         host, port = listener.getsockname()[:2]
         scheme = "https" if settings.tls_certificate_file else "http"
         _log.info("listening", url=f"{scheme}://{host}:{port}", auth=settings.auth)
+        if pg is None:
+            yield
+            return
+        server, pg_listener = pg
+        await server.start(pg_listener)
         yield
+        await server.stop()
 
     app.router.lifespan_context = lifespan
     configuration = uvicorn.Config(

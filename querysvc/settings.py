@@ -58,6 +58,12 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    pg_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port of the PostgreSQL wire; 0 takes a free one; without it there is none.",
+    )
     state_dir: Path = Field(
         default_factory=_default_state_dir,
         description="Directory of the SQLite state, results, keys and scratch space.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from querysvc.model import Principal, QuerySubmission
@@ -11,12 +12,15 @@ from querysvc.service.gate_process import METADATA
 from querysvc.service.permissions import require_work_group
 from querysvc.service.submission import session_user
 from querysvc.sql.description import ParameterDescription
+from querysvc.sql.metadata import MetadataReader
 
 
 class AnalysingGate(Protocol):
     """What is needed of the gate."""
 
-    def call(self, operation: str, *arguments: object) -> Any:
+    def call(
+        self, operation: str, *arguments: object, metadata: MetadataReader | None = None
+    ) -> Any:
         """Run an operation; its result is as the operation's module declares it."""
         ...
 
@@ -24,8 +28,14 @@ class AnalysingGate(Protocol):
 class ParameterTypes:
     """Infers types in the gate's processes."""
 
-    def __init__(self, gate: AnalysingGate, clock: Clock) -> None:
+    def __init__(
+        self,
+        gate: AnalysingGate,
+        metadata_of: Callable[[Principal], MetadataReader],
+        clock: Clock,
+    ) -> None:
         self._gate = gate
+        self._metadata_of = metadata_of
         self._clock = clock
 
     def describe(
@@ -39,6 +49,11 @@ class ParameterTypes:
             user=session_user(submission, principal),
         )
         found: ParameterDescription = self._gate.call(
-            "describe_parameters", submission.sql, session, METADATA, declared
+            "describe_parameters",
+            submission.sql,
+            session,
+            METADATA,
+            declared,
+            metadata=self._metadata_of(principal),
         )
         return found
