@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from querysvc.model import Session, StatementType
 from querysvc.service import (
+    ddl_alter,
     ddl_databases,
+    ddl_describe,
     ddl_partitions,
     ddl_show,
     ddl_tables,
@@ -67,7 +69,33 @@ _KINDS: Final[dict[type[Any], StatementKind]] = {
     ddl.ShowTables: StatementKind(_UTILITY, "SHOW_TABLES", ddl_show.show_tables),
     ddl.ShowPartitions: StatementKind(_UTILITY, "SHOW_PARTITIONS", ddl_partitions.show_partitions),
     ddl.ShowColumns: StatementKind(_UTILITY, "SHOW_COLUMNS", ddl_show.show_columns),
-    ddl.DescribeTable: StatementKind(_UTILITY, "DESCRIBE_TABLE", ddl_show.describe_table),
+    ddl.DescribeTable: StatementKind(_UTILITY, "DESCRIBE_TABLE", ddl_describe.describe_table),
+    ddl.ShowCreateTable: StatementKind(_UTILITY, "SHOW_CREATE_TABLE", ddl_show.show_create_table),
+    ddl.ShowTableProperties: StatementKind(
+        _UTILITY, "SHOW_TBLPROPERTIES", ddl_show.show_properties
+    ),
+    ddl.ShowFunctions: StatementKind(_UTILITY, "SHOW_FUNCTIONS", ddl_show.show_functions),
+    ddl.SetDatabaseProperties: StatementKind(
+        _DDL, "ALTER_DATABASE_SET_PROPERTIES", ddl_alter.set_database_properties
+    ),
+    ddl.AddColumns: StatementKind(_DDL, "ALTER_TABLE_ADD_COLUMNS", ddl_alter.add_columns),
+    ddl.ReplaceColumns: StatementKind(
+        _DDL, "ALTER_TABLE_REPLACE_COLUMNS", ddl_alter.replace_columns
+    ),
+    ddl.ChangeColumn: StatementKind(_DDL, "ALTER_TABLE_CHANGE_COLUMN", ddl_alter.change_column),
+    ddl.DropColumn: StatementKind(_DDL, "ALTER_TABLE_DROP_COLUMN", ddl_alter.drop_column),
+    ddl.RenameColumn: StatementKind(_DDL, "ALTER_TABLE_RENAME_COLUMN", ddl_alter.rename_column),
+    ddl.RenameTable: StatementKind(_DDL, "ALTER_TABLE_RENAME", ddl_alter.rename_table),
+    ddl.RenamePartition: StatementKind(
+        _DDL, "ALTER_TABLE_RENAME_PARTITION", ddl_alter.rename_partition
+    ),
+    ddl.SetLocation: StatementKind(_DDL, "ALTER_TABLE_SET_LOCATION", ddl_alter.set_location),
+    ddl.SetTableProperties: StatementKind(
+        _DDL, "ALTER_TABLE_SET_PROPERTIES", ddl_alter.set_table_properties
+    ),
+    ddl.UnsetTableProperties: StatementKind(
+        _DDL, "ALTER_TABLE_UNSET_PROPERTIES", ddl_alter.unset_table_properties
+    ),
 }
 
 

@@ -6,7 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from querysvc.errors import ErrorCode, StatementError
-from querysvc.service.ddl_context import DdlContext, StatementResult, one_column, text_columns
+from querysvc.service.ddl_context import (
+    DdlContext,
+    StatementResult,
+    error,
+    one_column,
+    text_columns,
+)
 from querysvc.sql.ddl import statements as ddl
 from querysvc_catalog.model import Partition, PartitionValues, Table
 from querysvc_catalog.names import parse_partition_path, partition_path
@@ -90,6 +96,15 @@ def spec_values(table: Table, spec: ddl.PartitionSpec) -> PartitionValues:
             f" partition keys of {table.name} are ({', '.join(keys)})",
         )
     return tuple(given[key] for key in keys)
+
+
+def find_partition(table: Table, spec: ddl.PartitionSpec, context: DdlContext) -> Partition:
+    """The registered partition; NOT_FOUND when there is none."""
+    values = spec_values(table, spec)
+    found = context.catalog.get_partitions(table.full_name, [values])
+    if not found:
+        raise error(ErrorCode.NOT_FOUND, f"Partition not found: {path_of(table, values)}")
+    return found[0]
 
 
 def location_of(table: Table) -> str:

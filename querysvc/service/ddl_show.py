@@ -1,18 +1,20 @@
-"""SHOW and DESCRIBE, as Athena answers them."""
+"""SHOW, as Athena answers it."""
 
 from __future__ import annotations
 
-from querysvc.errors import ErrorCode, StatementError
-from querysvc.planning.views import hive_text, view_definition
+from querysvc.errors import ErrorCode
 from querysvc.service.ddl_context import (
     DdlContext,
     StatementResult,
+    error,
     matching,
     one_column,
     text_columns,
 )
+from querysvc.service.ddl_describe import properties_of, shown_columns
+from querysvc.service.show_create import create_table_lines
 from querysvc.sql.ddl import statements as ddl
-from querysvc_catalog.model import Column, Table
+from querysvc.sql.functions.registry import load_registry
 
 
 def show_databases(statement: ddl.ShowDatabases, context: DdlContext) -> StatementResult:
@@ -36,34 +38,42 @@ def show_columns(statement: ddl.ShowColumns, context: DdlContext) -> StatementRe
     return one_column("field", [c.name for c in (*shown_columns(table), *table.partition_keys)])
 
 
-def describe_table(statement: ddl.DescribeTable, context: DdlContext) -> StatementResult:
-    """DESCRIBE: name, type and comment; partition keys are told again under a heading."""
-    if statement.detail is not None:
-        raise StatementError(
-            ErrorCode.NOT_SUPPORTED, f"DESCRIBE {statement.detail} is not supported"
-        )
-    table = context.relation(statement.table)
-    data = [_described(column) for column in shown_columns(table)]
-    keys = [_described(column) for column in table.partition_keys]
-    rows: list[tuple[str | None, ...]] = [*data, *keys]
-    if keys:
-        heading = ("# col_name", "data_type", "comment")
-        rows += [("", "", ""), ("# Partition Information", "", ""), heading, *keys]
-    return StatementResult(text_columns("col_name", "data_type", "comment"), tuple(rows))
+def show_create_table(statement: ddl.ShowCreateTable, context: DdlContext) -> StatementResult:
+    """SHOW CREATE TABLE: the statement that makes the table, line by line."""
+    table = context.table(statement.name)
+    if table.is_iceberg:
+        message = f"SHOW CREATE TABLE of the Iceberg table {table.full_name} is not supported"
+        raise error(ErrorCode.NOT_SUPPORTED, message)
+    return one_column("createtab_stmt", create_table_lines(table))
 
 
-def shown_columns(table: Table) -> tuple[Column, ...]:
-    """A table's data columns; a view's columns are those of its definition.
+def show_properties(statement: ddl.ShowTableProperties, context: DdlContext) -> StatementResult:
+    """SHOW TBLPROPERTIES: all of them by name, or the value of one."""
+    table = context.table(statement.table)
+    properties = properties_of(table)
+    if statement.key is None:
+        rows = tuple(sorted(properties.items()))
+        return StatementResult(text_columns("prpt_name", "prpt_value"), rows)
+    value = properties.get(statement.key)
+    if value is None:
+        value = f"Table {table.full_name} does not have property: {statement.key}"
+    return one_column("prpt_value", [value])
 
-    Trino stores one dummy column beside the definitions of its views.
-    """
-    if not table.is_view:
-        return table.columns
-    return tuple(
-        Column(column.name.lower(), hive_text(column.type))
-        for column in view_definition(table).columns
+
+def show_functions(statement: ddl.ShowFunctions, _: DdlContext) -> StatementResult:
+    """SHOW FUNCTIONS: every signature, by name."""
+    names = ("Function", "Return Type", "Argument Types", "Function Type", "Deterministic")
+    listing = tuple(load_registry().listing())
+    kept = set(matching({row.name for row in listing}, statement.pattern))
+    return StatementResult(
+        text_columns(*names, "Description"),
+        tuple(
+            (
+                *(row.name, row.return_type, row.argument_types, row.kind.value),
+                str(row.is_deterministic).lower(),
+                row.description,
+            )
+            for row in listing
+            if row.name in kept
+        ),
     )
-
-
-def _described(column: Column) -> tuple[str, str, str]:
-    return column.name, column.type or "", column.comment or ""

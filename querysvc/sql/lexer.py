@@ -66,6 +66,12 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE,
 )
+# Hive's strings stand in either quotes, and a backslash escapes (the quote, most of all).
+_HIVE_TOKEN: Final = re.compile(
+    _TOKEN.pattern.replace("(?P<STRING>'(?:[^']|'')*')", r"(?P<STRING>'(?:[^'\\]|\\(?s:.))*')")
+    .replace('(?P<DELIMITED>"(?:[^"]|"")*")', r'(?P<DELIMITED>"(?:[^"\\]|\\(?s:.))*")'),
+    re.VERBOSE,
+)
 _KINDS: Final = {kind.name: kind for kind in Kind}
 _KEYED: Final = frozenset({Kind.WORD, Kind.SYMBOL})
 
@@ -94,12 +100,13 @@ def check_text(sql: str) -> None:
         )
 
 
-def tokenize(sql: str) -> list[Token]:
+def tokenize(sql: str, *, is_hive: bool = False) -> list[Token]:
     """The statement's tokens, ended by an END token; what no rule knows is UNRECOGNIZED."""
     check_text(sql)
+    pattern = _HIVE_TOKEN if is_hive else _TOKEN
     tokens: list[Token] = []
     line, line_start = 1, 0
-    for match in _TOKEN.finditer(sql):
+    for match in pattern.finditer(sql):
         group = match.lastgroup or ""
         start, end = match.span()
         text = match[0]

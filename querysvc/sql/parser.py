@@ -47,7 +47,7 @@ class ParsedStatement:
 
 def parse(sql: str) -> ParsedStatement:
     """Parse one statement; a trailing semicolon is allowed."""
-    tokens = _one_statement(tokenize(sql))
+    tokens = one_statement(tokenize(sql))
     first = tokens[0]
     if first.key in _QUERY_WORDS:
         parser = _Parser(sql, tokens)
@@ -61,7 +61,7 @@ def parse(sql: str) -> ParsedStatement:
 
 def parse_query(sql: str) -> Query:
     """Parse a text that must be a query, such as a view's."""
-    return _Parser(sql, _one_statement(tokenize(sql))).whole_query()
+    return _Parser(sql, one_statement(tokenize(sql))).whole_query()
 
 
 def parse_expression(sql: str) -> Expression:
@@ -103,7 +103,7 @@ class _Parser(QueryParser):
             self.mismatched("<EOF>")
 
 
-def _one_statement(tokens: list[Token]) -> list[Token]:
+def one_statement(tokens: list[Token]) -> list[Token]:
     """The tokens without trailing semicolons; a semicolon elsewhere separates statements."""
     end = len(tokens) - 1
     while end > 0 and tokens[end - 1].key == ";":

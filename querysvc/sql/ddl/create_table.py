@@ -68,14 +68,17 @@ def parse_create_table(sql: str) -> CreateTable:
     if create.expression is not None:
         raise _refused("CREATE TABLE AS SELECT")
     schema = create.this
+    properties = create.args.get("properties")
+    items = properties.expressions if properties else ()
+    if any(isinstance(item, exp.LikeProperty) for item in items):
+        raise _refused("CREATE TABLE LIKE")
     if not isinstance(schema, exp.Schema):
         raise StatementError(ErrorCode.SYNTAX_ERROR, "CREATE TABLE needs a list of columns")
     parts = _Parts()
-    properties = create.args.get("properties")
-    for item in properties.expressions if properties else ():
+    for item in items:
         reader = _PROPERTIES.get(type(item))
         if reader is None:
-            raise _refused(f"CREATE TABLE with {item.sql(_DIALECT)}")
+            raise _refused(f"CREATE TABLE with {_NAMES.get(type(item)) or item.sql(_DIALECT)}")
         reader(parts, item)
     _check(parts)
     columns = _columns(schema.expressions)
@@ -192,7 +195,10 @@ def _external(parts: _Parts, _: exp.Expression) -> None:
 
 
 def _table_property(parts: _Parts, item: exp.Expression) -> None:
-    parts.parameters[_text(item.this)] = _text(item.args.get("value"))
+    key = _text(item.this)
+    if key in parts.parameters:
+        raise StatementError(ErrorCode.SYNTAX_ERROR, f"Duplicate property '{key}'")
+    parts.parameters[key] = _text(item.args.get("value"))
 
 
 def _partitioned_by(parts: _Parts, item: exp.Expression) -> None:
@@ -253,6 +259,10 @@ _PROPERTIES: Final[dict[type[exp.Expression], _Reader]] = {
     exp.RowFormatSerdeProperty: _row_format_serde,
     exp.SchemaCommentProperty: _comment,
 }
+
+
+_NAMES: Final[dict[type[exp.Expression], str]] = {exp.StorageHandlerProperty: "STORED BY"}
+"""Properties that sqlglot cannot print."""
 
 
 def _refused(construct: str) -> StatementError:

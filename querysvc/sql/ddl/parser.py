@@ -10,16 +10,16 @@ from collections.abc import Callable
 from typing import Final
 
 from querysvc.errors import ErrorCode, StatementError
+from querysvc.sql.ddl import alter, show, views
 from querysvc.sql.ddl import statements as ddl
 from querysvc.sql.ddl.create_table import parse_create_table
 from querysvc.sql.ddl.tokens import DdlTokens
-from querysvc.sql.ddl.views import create_view, drop_view, show_create_view, show_views
 from querysvc.sql.parser import ParsedStatement
 
 
 def parse_ddl(parsed: ParsedStatement) -> ddl.Statement:
     """The typed statement; SYNTAX_ERROR or NOT_SUPPORTED, with its place, when there is none."""
-    tokens = DdlTokens(parsed.sql, list(parsed.tokens))
+    tokens = DdlTokens(parsed)
     for words, read in _STATEMENTS:
         if tokens.at(*words):
             statement = read(tokens, parsed.sql)
@@ -62,67 +62,9 @@ def _drop_table(tokens: DdlTokens, _: str) -> ddl.Statement:
     return ddl.DropTable(tokens.object_name(), if_exists)
 
 
-def _alter_table(tokens: DdlTokens, _: str) -> ddl.Statement:
-    tokens.expect("ALTER", "TABLE")
-    table = tokens.object_name()
-    if tokens.at("ADD", "PARTITION") or tokens.at("ADD", "IF", "NOT", "EXISTS", "PARTITION"):
-        tokens.advance()
-        if_not_exists = tokens.take("IF", "NOT", "EXISTS")
-        partitions = [tokens.partition_spec(allow_location=True)]
-        while tokens.at("PARTITION"):
-            partitions.append(tokens.partition_spec(allow_location=True))
-        return ddl.AddPartitions(table, tuple(partitions), if_not_exists)
-    if tokens.at("DROP", "PARTITION") or tokens.at("DROP", "IF", "EXISTS", "PARTITION"):
-        tokens.advance()
-        if_exists = tokens.take("IF", "EXISTS")
-        partitions = [tokens.partition_spec()]
-        while tokens.take(","):
-            partitions.append(tokens.partition_spec())
-        return ddl.DropPartitions(table, tuple(partitions), if_exists)
-    raise tokens.unsupported(f"ALTER TABLE … {tokens.token.text}")
-
-
 def _repair_table(tokens: DdlTokens, _: str) -> ddl.Statement:
     tokens.expect("MSCK", "REPAIR", "TABLE")
     return ddl.RepairTable(tokens.object_name())
-
-
-def _show_databases(tokens: DdlTokens, _: str) -> ddl.Statement:
-    tokens.advance()
-    tokens.advance()
-    return ddl.ShowDatabases(tokens.pattern())
-
-
-def _show_tables(tokens: DdlTokens, _: str) -> ddl.Statement:
-    tokens.expect("SHOW", "TABLES")
-    database = None
-    if tokens.take_any("IN", "FROM"):
-        database = tokens.qualified_names()[-1]
-    return ddl.ShowTables(database, tokens.pattern())
-
-
-def _show_partitions(tokens: DdlTokens, _: str) -> ddl.Statement:
-    tokens.expect("SHOW", "PARTITIONS")
-    return ddl.ShowPartitions(tokens.object_name())
-
-
-def _show_columns(tokens: DdlTokens, _: str) -> ddl.Statement:
-    tokens.expect("SHOW", "COLUMNS")
-    if not tokens.take_any("IN", "FROM"):
-        tokens.mismatched("'FROM'", "'IN'")
-    table = tokens.object_name()
-    if tokens.take_any("IN", "FROM"):
-        table = ddl.ObjectName(table.name, tokens.name())
-    return ddl.ShowColumns(table)
-
-
-def _describe(tokens: DdlTokens, _: str) -> ddl.Statement:
-    tokens.advance()
-    detail = None
-    # A table may be named «formatted»: the word is a detail only when a name follows.
-    if tokens.at_any("EXTENDED", "FORMATTED") and tokens.at_name(1):
-        detail = tokens.advance().key
-    return ddl.DescribeTable(tokens.object_name(), detail)
 
 
 _Reader = Callable[[DdlTokens, str], ddl.Statement]
@@ -131,23 +73,28 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Reader], ...]] = (
     (("CREATE", "SCHEMA"), _create_database),
     (("CREATE", "EXTERNAL", "TABLE"), _create_table),
     (("CREATE", "TABLE"), _create_table),
-    (("CREATE", "OR", "REPLACE", "VIEW"), create_view),
-    (("CREATE", "VIEW"), create_view),
+    (("CREATE", "OR", "REPLACE", "VIEW"), views.create_view),
+    (("CREATE", "VIEW"), views.create_view),
     (("DROP", "DATABASE"), _drop_database),
     (("DROP", "SCHEMA"), _drop_database),
     (("DROP", "TABLE"), _drop_table),
-    (("DROP", "VIEW"), drop_view),
-    (("ALTER", "TABLE"), _alter_table),
+    (("DROP", "VIEW"), views.drop_view),
+    (("ALTER", "DATABASE"), alter.alter_database),
+    (("ALTER", "SCHEMA"), alter.alter_database),
+    (("ALTER", "TABLE"), alter.alter_table),
     (("MSCK", "REPAIR", "TABLE"), _repair_table),
-    (("SHOW", "DATABASES"), _show_databases),
-    (("SHOW", "SCHEMAS"), _show_databases),
-    (("SHOW", "TABLES"), _show_tables),
-    (("SHOW", "PARTITIONS"), _show_partitions),
-    (("SHOW", "COLUMNS"), _show_columns),
-    (("SHOW", "CREATE", "VIEW"), show_create_view),
-    (("SHOW", "VIEWS"), show_views),
-    (("DESCRIBE",), _describe),
-    (("DESC",), _describe),
+    (("SHOW", "DATABASES"), show.show_databases),
+    (("SHOW", "SCHEMAS"), show.show_databases),
+    (("SHOW", "TABLES"), show.show_tables),
+    (("SHOW", "PARTITIONS"), show.show_partitions),
+    (("SHOW", "COLUMNS"), show.show_columns),
+    (("SHOW", "CREATE", "TABLE"), show.show_create_table),
+    (("SHOW", "CREATE", "VIEW"), views.show_create_view),
+    (("SHOW", "TBLPROPERTIES"), show.show_properties),
+    (("SHOW", "FUNCTIONS"), show.show_functions),
+    (("SHOW", "VIEWS"), views.show_views),
+    (("DESCRIBE",), show.describe),
+    (("DESC",), show.describe),
 )
 """A statement's first words, and what reads it: a new statement is one line and one function."""
 

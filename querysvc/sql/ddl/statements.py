@@ -163,11 +163,136 @@ class ShowColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowCreateTable:
+    """SHOW CREATE TABLE."""
+
+    name: ObjectName
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTableProperties:
+    """SHOW TBLPROPERTIES table [('key')]."""
+
+    table: ObjectName
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowFunctions:
+    """SHOW FUNCTIONS [LIKE 'pattern']."""
+
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DescribeTable:
-    """DESCRIBE [EXTENDED | FORMATTED] table."""
+    """DESCRIBE [EXTENDED | FORMATTED] table [PARTITION (…)] [column]."""
 
     table: ObjectName
     detail: str | None = None
+    partition: PartitionSpec | None = None
+    column: tuple[str, ...] = ()
+    """A column's name, then names of fields, `$elem$`, `$key$`, `$value$`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetDatabaseProperties:
+    """ALTER DATABASE … SET DBPROPERTIES (…)."""
+
+    database: str
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AddColumns:
+    """ALTER TABLE … ADD COLUMNS (…) | ADD COLUMN [IF NOT EXISTS] …"""
+
+    table: ObjectName
+    columns: tuple[Column, ...]
+    if_not_exists: bool = False
+    partition: PartitionSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceColumns:
+    """ALTER TABLE … REPLACE COLUMNS (…)."""
+
+    table: ObjectName
+    columns: tuple[Column, ...]
+    partition: PartitionSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeColumn:
+    """ALTER TABLE … CHANGE [COLUMN] old new type [COMMENT 'x'] [FIRST | AFTER column]."""
+
+    table: ObjectName
+    old: str
+    new: Column
+    is_first: bool = False
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DropColumn:
+    """ALTER TABLE … DROP COLUMN."""
+
+    table: ObjectName
+    column: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenameColumn:
+    """ALTER TABLE … RENAME COLUMN old TO new."""
+
+    table: ObjectName
+    old: str
+    new: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenameTable:
+    """ALTER TABLE … RENAME TO."""
+
+    table: ObjectName
+    new: ObjectName
+
+
+@dataclass(frozen=True, slots=True)
+class RenamePartition:
+    """ALTER TABLE … PARTITION (…) RENAME TO PARTITION (…)."""
+
+    table: ObjectName
+    old: PartitionSpec
+    new: PartitionSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SetLocation:
+    """ALTER TABLE … [PARTITION (…)] SET LOCATION."""
+
+    table: ObjectName
+    location: str
+    partition: PartitionSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetTableProperties:
+    """ALTER TABLE … SET TBLPROPERTIES (…)."""
+
+    table: ObjectName
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class UnsetTableProperties:
+    """ALTER TABLE … UNSET TBLPROPERTIES [IF EXISTS] (…)."""
+
+    table: ObjectName
+    keys: tuple[str, ...]
+    if_exists: bool = False
 
 
 Statement: TypeAlias = (
@@ -187,4 +312,18 @@ Statement: TypeAlias = (
     | ShowPartitions
     | ShowColumns
     | DescribeTable
+    | ShowCreateTable
+    | ShowTableProperties
+    | ShowFunctions
+    | SetDatabaseProperties
+    | AddColumns
+    | ReplaceColumns
+    | ChangeColumn
+    | DropColumn
+    | RenameColumn
+    | RenameTable
+    | RenamePartition
+    | SetLocation
+    | SetTableProperties
+    | UnsetTableProperties
 )
