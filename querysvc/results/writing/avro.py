@@ -1,14 +1,19 @@
-"""Avro object container files, by fastavro: every field may be null, types as Hive's SerDe has."""
+"""Avro object container files: rows by fastavro, types as Hive's SerDe has, all nullable."""
 
 from __future__ import annotations
 
+import bz2
+import io
 import re
+import secrets
+import zlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final  # Avro's schemas are JSON
 
-import fastavro.write
+import fastavro
+import orjson
 import pyarrow as pa
 
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -18,29 +23,51 @@ from querysvc.types.algebra import VARCHAR, TrinoType
 from querysvc.write_plan import Compression, WriteLayout
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CODECS: Final = {
-    Compression.NONE: "null",
-    Compression.DEFLATE: "deflate",
-    Compression.SNAPPY: "snappy",
-    Compression.ZSTD: "zstandard",
-    Compression.BZIP2: "bzip2",
-}
+_MAGIC: Final = b"Obj\x01"
+_SYNC_BYTES: Final = 16
 _ROWS_AT_ONCE: Final = 4096
+_BLOCK_BYTES: Final = 1 << 20
+
+
+def _deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+def _snapped(data: bytes) -> bytes:
+    packed: bytes = pa.compress(data, codec="snappy", asbytes=True)
+    return packed + zlib.crc32(data).to_bytes(4, "big")
+
+
+def _zstandard(data: bytes) -> bytes:
+    packed: bytes = pa.compress(data, codec="zstd", asbytes=True)
+    return packed
+
+
+_CODECS: Final[dict[Compression, tuple[str, Callable[[bytes], bytes]]]] = {
+    Compression.NONE: ("null", lambda data: data),
+    Compression.DEFLATE: ("deflate", _deflated),
+    Compression.SNAPPY: ("snappy", _snapped),
+    Compression.ZSTD: ("zstandard", _zstandard),
+    Compression.BZIP2: ("bzip2", bz2.compress),
+}
 
 
 class AvroFile:
-    """An Avro file."""
+    """An Avro file: blocks of about a megabyte, packed here, since fastavro lacks some codecs."""
 
     def __init__(self, layout: WriteLayout, path: Path) -> None:
         columns = layout.data_columns
         self._names = [column.name for column in columns]
         self._converters = [_converter(column.type) for column in columns]
+        schema = _record("record", [(column.name, column.type) for column in columns], [])
+        self._schema = fastavro.parse_schema(schema)
+        name, self._pack = _CODECS[layout.format.compression]
+        self._sync = secrets.token_bytes(_SYNC_BYTES)
+        self._block, self._rows = io.BytesIO(), 0
         self._file = path.open("wb")
-        self._writer = fastavro.write.Writer(
-            self._file,
-            _record("record", [(column.name, column.type) for column in columns], []),
-            codec=_CODECS[layout.format.compression],
-        )
+        meta = {"avro.schema": orjson.dumps(schema), "avro.codec": name.encode()}
+        self._file.write(_MAGIC + _map_bytes(meta) + self._sync)
 
     @property
     def size(self) -> int:
@@ -55,12 +82,39 @@ class AvroFile:
                 for convert, array in zip(self._converters, arrays, strict=True)
             ]
             for row in zip(*columns, strict=True):
-                self._writer.write(dict(zip(self._names, row, strict=True)))
+                record = dict(zip(self._names, row, strict=True))
+                fastavro.schemaless_writer(self._block, self._schema, record)
+                self._rows += 1
+                if self._block.tell() >= _BLOCK_BYTES:
+                    self._flush()
 
     def close(self) -> None:
         """Write the last block."""
-        self._writer.flush()
+        if self._rows:
+            self._flush()
         self._file.close()
+
+    def _flush(self) -> None:
+        packed = self._pack(self._block.getvalue())
+        self._file.write(_long(self._rows) + _long(len(packed)) + packed + self._sync)
+        self._block, self._rows = io.BytesIO(), 0
+
+
+def _map_bytes(entries: dict[str, bytes]) -> bytes:
+    pairs = b"".join(
+        _long(len(key)) + key.encode() + _long(len(value)) + value for key, value in entries.items()
+    )
+    return _long(len(entries)) + pairs + _long(0)
+
+
+def _long(value: int) -> bytes:
+    """Avro's zig-zag number, of one that is not negative."""
+    rest, encoded = value << 1, bytearray()
+    while rest > 0x7F:
+        encoded.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    encoded.append(rest)
+    return bytes(encoded)
 
 
 _PRIMITIVES: Final[dict[TrinoType, Any]] = {
