@@ -49,6 +49,29 @@ def resolve_call(
     return resolution, tuple(coerced)
 
 
+def typed_call(
+    name: str, resolution: Resolution, arguments: tuple[tree.Expression, ...]
+) -> tree.Expression:
+    """The scalar call; NULL when an argument is, for a function that is NULL then.
+
+    Trino folds it so: what the other arguments would fail with is never known.
+    """
+    signature = resolution.signature
+    is_null = any(
+        _is_null(argument) and not signature.accepts_null(index)
+        for index, argument in enumerate(arguments)
+    )
+    if is_null and next(not_scalar(arguments), None) is None:
+        return tree.Literal(resolution.return_type, None)
+    return tree.Call(resolution.return_type, name, resolution.key, arguments)
+
+
+def _is_null(node: tree.Expression) -> bool:
+    while isinstance(node, tree.Cast):
+        node = node.value
+    return isinstance(node, tree.Literal) and node.value is None
+
+
 class _LambdaTyping:
     """A lambda argument; typed once for each choice of its parameters' types.
 

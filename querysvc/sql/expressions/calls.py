@@ -9,7 +9,7 @@ from querysvc import tree
 from querysvc.errors import ErrorCode
 from querysvc.sql import syntax
 from querysvc.sql.expressions import aggregates, special
-from querysvc.sql.expressions.arguments import resolve_call
+from querysvc.sql.expressions.arguments import resolve_call, typed_call
 from querysvc.sql.expressions.errors import fail, mismatch
 from querysvc.sql.functions.registry import load_registry
 from querysvc.sql.functions.resolve import Resolution
@@ -87,7 +87,7 @@ def _scalar(
         _check_joined(node, arguments[0].type)
     if not resolution.is_deterministic:
         analyser.context.is_deterministic = False
-    return tree.Call(resolution.return_type, name, resolution.key, arguments)
+    return typed_call(name, resolution, arguments)
 
 
 def _check_joined(node: syntax.Node, type_: TrinoType) -> None:

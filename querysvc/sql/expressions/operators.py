@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from querysvc import tree
 from querysvc.errors import ErrorCode
 from querysvc.sql import syntax
+from querysvc.sql.expressions.arguments import typed_call
 from querysvc.sql.expressions.coercion import coerce, coerce_to, coerce_to_common
 from querysvc.sql.expressions.errors import fail, located_at, mismatch
 from querysvc.sql.functions.operators import resolve_between, resolve_operator
@@ -50,7 +51,7 @@ def apply_operator(
     with located_at(node):
         resolution = resolve_operator(operator, tuple(operand.type for operand in operands))
     arguments = tuple(map(coerce, operands, resolution.argument_types))
-    return tree.Call(resolution.return_type, operator, resolution.key, arguments)
+    return typed_call(operator, resolution, arguments)
 
 
 def binary(analyser: Analyser, node: _Binary, scope: Scope) -> tree.Expression:
@@ -73,7 +74,8 @@ def binary(analyser: Analyser, node: _Binary, scope: Scope) -> tree.Expression:
 
 def _merged(left: tree.Expression, whole: tree.Expression) -> tree.Expression:
     """concat(concat(a, b), c) as concat(a, b, c) where that is the same function."""
-    assert isinstance(whole, tree.Call)
+    if not isinstance(whole, tree.Call):  # NULL
+        return whole
     is_same = isinstance(left, tree.Call) and (left.name, left.key) == (whole.name, whole.key)
     if not is_same or not whole.key.endswith("...)") or left.type != whole.type:
         return whole
@@ -179,7 +181,7 @@ def at_time_zone(analyser: Analyser, node: syntax.AtTimeZone, scope: Scope) -> t
     with located_at(node):
         resolution = resolve(name, (with_zone, zone.type))
     arguments = (coerce(value, with_zone), coerce(zone, resolution.argument_types[1]))
-    return tree.Call(resolution.return_type, name, resolution.key, arguments)
+    return typed_call(name, resolution, arguments)
 
 
 def _with_zone(type_: TrinoType) -> TrinoType | None:

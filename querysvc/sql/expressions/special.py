@@ -10,6 +10,7 @@ from querysvc import tree
 from querysvc.errors import ErrorCode
 from querysvc.sql import syntax
 from querysvc.sql.expressions import datetime_literals as texts
+from querysvc.sql.expressions.arguments import typed_call
 from querysvc.sql.expressions.coercion import coerce
 from querysvc.sql.expressions.errors import fail, located_at, mismatch
 from querysvc.sql.functions.resolve import resolve
@@ -99,7 +100,7 @@ def function(
     with located_at(node):
         resolution = resolve(name, tuple(argument.type for argument in arguments))
     coerced = tuple(map(coerce, arguments, resolution.argument_types))
-    return tree.Call(resolution.return_type, resolution.signature.name, resolution.key, coerced)
+    return typed_call(resolution.signature.name, resolution, coerced)
 
 
 _TRIMS: Final = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}

@@ -72,7 +72,7 @@ def _avg(site: AggregateSite) -> Sql:
         return _avg_decimal(site, kind)
     average = site.aggregate("avg", *site.arguments)
     if kind in _INTERVALS:
-        return cast(Sql(f"round({average})"), site.result_type)
+        return cast(Sql(f"floor({average} + 0.5)"), site.result_type)  # as Java rounds
     return cast(average, site.result_type)
 
 

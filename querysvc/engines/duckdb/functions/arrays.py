@@ -11,6 +11,7 @@ from typing import Any, Final
 from querysvc.engines.duckdb.functions import lists
 from querysvc.engines.duckdb.functions.lists import INVALID
 from querysvc.engines.duckdb.functions.registry import CallSite, ScalarTable
+from querysvc.engines.duckdb.functions.strings import joined
 from querysvc.engines.duckdb.functions.vectorised import by_row, failure
 from querysvc.engines.duckdb.lowering.casts.convert import convert
 from querysvc.engines.duckdb.lowering.fragments import (
@@ -248,9 +249,12 @@ def _array_join(site: CallSite) -> Sql:
     if replacement:
         text = Sql(f"coalesce({text}, {replacement[0]})")
     texts = values if text == '"e"' else call("list_transform", values, lambda_(["e"], text))
-    joined = Sql(f"coalesce(array_to_string({texts}, {delimiter}), '')")
-
-    return case([(lists.any_null(*site.arguments), NULL)], joined)
+    if site.is_constant(1):
+        text = Sql(f"array_to_string({texts}, {delimiter})")
+    else:
+        present = call("list_filter", texts, lambda_(["e"], Sql('("e" IS NOT NULL)')))
+        text = joined(present, delimiter)
+    return case([(lists.any_null(*site.arguments), NULL)], Sql(f"coalesce({text}, '')"))
 
 
 def _array_histogram(site: CallSite) -> Sql:

@@ -41,7 +41,7 @@ from querysvc.tree import (
     LambdaReference,
     Literal,
 )
-from querysvc.types.algebra import Array, Decimal, Map, TrinoType
+from querysvc.types.algebra import Decimal, Map, TrinoType
 
 LISTAGG_BYTES_MAX: Final = 1_048_576
 EXTREME_COUNT_MAX: Final = 10_000
@@ -215,7 +215,8 @@ def _extreme_n(name: str) -> AggregateBuilder:
         if is_null(site.nodes[1]):
             return site.aggregate("any_value", typed_null(site.result_type))
         limit = _limit(site, 1, f"second argument of {name}_n")
-        if lists.is_plain(kind) and not needs_key(kind):
+        is_native = lists.is_plain(kind) and not needs_key(kind)
+        if is_native and _is_constant(site.nodes[1]):  # DuckDB nests no aggregates
             return refuse_inner_nulls(site, 0, site.aggregate(name, value, limit))
         return _ranked(site, name, limit)
 
@@ -286,11 +287,8 @@ def refuse_inner_nulls(site: AggregateSite, index: int, result: Sql) -> Sql:
         return result
     found = site.aggregate("bool_or", inner, condition=Sql(f"({value} IS NOT NULL)"))
     some = site.aggregate("count", value)
-    label, what = ("ARRAY", "arrays") if isinstance(kind, Array) else ("ROW", "fields")
-    message = f"{label} comparison not supported for {what} with null elements"
-    return case(
-        [(Sql(f"({some} > 1 AND {found})"), fail(ErrorCode.NOT_SUPPORTED, message))], result
-    )
+    bad = Sql(f"({some} > 1 AND {found})")
+    return case([(bad, lists.refuse_null_parts(kind))], result)
 
 
 def extreme_by(name: str) -> AggregateBuilder:

@@ -46,17 +46,29 @@ from querysvc.engines.duckdb.lowering.fragments import (
     text_literal,
 )
 from querysvc.errors import ErrorCode
-from querysvc.types.algebra import BIGINT, INTEGER, VARCHAR, TimestampTz
+from querysvc.types.algebra import BIGINT, INTEGER, VARCHAR, Timestamp, TimestampTz
 
 _ARGUMENT: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
+_MILLISECOND_PRECISION: Final = 3
 _MILLIS_MAX: Final = 2**51 - 1
 _MICROSECONDS_MAX: Final = 2**63 - 1
 _LONG_MAX: Final = 2**63 - 1
 
 
 def _milliseconds(local_time: Sql) -> Sql:
-    """Whole milliseconds of a TIMESTAMP, below the epoch too."""
-    return template("(epoch_us({0}) - (epoch_us({0}) % 1000 + 1000) % 1000) // 1000", local_time)
+    """Whole milliseconds of a TIMESTAMP that is rounded to them."""
+    return template("epoch_us({0}) // 1000", local_time)
+
+
+def _rounded(clock: Sql, precision: int) -> Sql:
+    """The TIMESTAMP in the milliseconds that Joda has, halves up."""
+    if precision <= _MILLISECOND_PRECISION:
+        return clock
+    return template(
+        "CASE WHEN epoch_us({0}) % 1000 = 0 THEN {0} ELSE make_timestamp("
+        "(epoch_us({0}) + 500 - ((epoch_us({0}) + 500) % 1000 + 1000) % 1000)) END",
+        clock,
+    )
 
 
 def started_at_year(site: CallSite) -> int:
@@ -85,7 +97,13 @@ def _date_format(site: CallSite) -> Sql:
         elements = _constant_elements(site, mysql_elements)
         return printed(elements, clock, general) if elements else general
 
-    return bind([local(site, 0)], body)
+    return bind([_rounded(local(site, 0), _precision(site))], body)
+
+
+def _precision(site: CallSite) -> int:
+    kind = site.types[0]
+    assert isinstance(kind, Timestamp | TimestampTz)
+    return kind.precision
 
 
 def _constant_elements(
@@ -138,8 +156,14 @@ def _format_datetime(site: CallSite) -> Sql:
             return general
         return printed(elements, zones.local_time(site.context, bound), general)
 
-    is_zoned = isinstance(site.types[0], TimestampTz)
-    return bind([site.arguments[0]], of_zoned if is_zoned else of_clock)
+    value, precision = site.arguments[0], _precision(site)
+    if not isinstance(site.types[0], TimestampTz):
+        return bind([_rounded(value, precision)], of_clock)
+    if precision > _MILLISECOND_PRECISION:
+        value = bind(
+            [value], lambda v: zones.zoned(_rounded(field(v, "t"), precision), field(v, "z"))
+        )
+    return bind([value], of_zoned)
 
 
 # Parsing.

@@ -147,7 +147,8 @@ def _dispatch(site: CallSite, build: _ByUnit, others: tuple[Sql, ...]) -> Sql:
         if unit.lower() in _UNITS[kind]:
             return build(unit.lower())
         message = f"'{unit.lower()}' is not a valid {kind} field"
-        return case([(known, fail(ErrorCode.INVALID_FUNCTION_ARGUMENT, message))])
+        failing = fail(ErrorCode.INVALID_FUNCTION_ARGUMENT, message)
+        return cast(case([(known, failing)]), site.result_type)
 
     def body(unit: Sql) -> Sql:
         wrong = fail(

@@ -162,21 +162,33 @@ def inner_null(value: Sql, type_: TrinoType) -> Sql | None:
     return None
 
 
+def refuse_null_parts(type_: TrinoType) -> Sql:
+    """Trino's refusal to compare values that hold NULL."""
+    label, what = ("ARRAY", "arrays") if isinstance(type_, Array) else ("ROW", "fields")
+    return fail(
+        ErrorCode.NOT_SUPPORTED, f"{label} comparison not supported for {what} with null elements"
+    )
+
+
+def sortable(key: Sql, type_: TrinoType) -> Sql:
+    """The sort key of one of many rows; refused when it holds NULL.
+
+    Trino compares until it meets the NULL: it may have an answer, we never have a wrong one.
+    """
+    inner = inner_null(key, type_)
+    return key if inner is None else case([(inner, refuse_null_parts(type_))], key)
+
+
 def comparable(values: Sql, type_: TrinoType) -> Sql:
     """The list; Trino's refusal when it must compare elements that contain NULL."""
     inner = inner_null(Sql('"n"'), type_)
     if inner is None:
         return values
-    kind = "ARRAY" if isinstance(type_, Array) else "ROW"
-    what = "arrays" if isinstance(type_, Array) else "fields"
-    refusal = fail(
-        ErrorCode.NOT_SUPPORTED, f"{kind} comparison not supported for {what} with null elements"
-    )
 
     def body(bound: Sql) -> Sql:
         found = call("list_transform", bound, lambda_(["n"], inner))
         bad = conjunction([Sql(f"(len({bound}) > 1)"), call("list_contains", found, TRUE)])
-        return case([(bad, refusal)], bound)
+        return case([(bad, refuse_null_parts(type_))], bound)
 
     return held([values], body)
 

@@ -39,7 +39,7 @@ def _variance(name: str, *, sample: bool) -> AggregateBuilder:
     return build
 
 
-def _pairwise(name: str, *, is_null_unless_finite: bool) -> AggregateBuilder:
+def _pairwise(name: str, *, is_null_unless_finite: bool, rows_min: int = 1) -> AggregateBuilder:
     """A statistic of two columns; where Trino wants a finite answer, it is NULL otherwise."""
 
     def build(site: AggregateSite) -> Sql:
@@ -48,6 +48,9 @@ def _pairwise(name: str, *, is_null_unless_finite: bool) -> AggregateBuilder:
         finite = site.aggregate(name, first, second, condition=both)
         others = site.aggregate("count", operation("+", first, second), condition=_not(both))
         otherwise = NULL if is_null_unless_finite else _NAN
+        if rows_min > 1:
+            rows = site.aggregate("count", operation("+", first, second))
+            otherwise = case([(Sql(f"({rows} >= {rows_min})"), otherwise)])
 
         def body(result: Sql) -> Sql:
             if not is_null_unless_finite:
@@ -124,7 +127,7 @@ def _geometric_mean(site: AggregateSite) -> Sql:
 AGGREGATES: Final[AggregateTable] = {
     "corr": _pairwise("corr", is_null_unless_finite=True),
     "covar_pop": _pairwise("covar_pop", is_null_unless_finite=False),
-    "covar_samp": _pairwise("covar_samp", is_null_unless_finite=False),
+    "covar_samp": _pairwise("covar_samp", is_null_unless_finite=False, rows_min=2),
     "geometric_mean": _geometric_mean,
     "kurtosis": _of_list(kurtosis),
     "regr_intercept": _pairwise("regr_intercept", is_null_unless_finite=True),

@@ -10,6 +10,8 @@ from querysvc.engines.duckdb.functions.registry import CallSite, ScalarBuilder, 
 from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, bind, case, fail
 
 _LENGTHS: Final = fail(INVALID, "The arguments must have the same length")
+# A NULL element counts as 0 where it does not make the answer NULL.
+_P, _Q = 'coalesce("p"[1], 0)', 'coalesce("p"[2], 0)'
 _ZERO: Final = fail(INVALID, "Vector magnitude cannot be zero")
 
 
@@ -18,13 +20,13 @@ def _dense(result: str, *, needs_magnitude: bool = False) -> ScalarBuilder:
 
     def build(site: CallSite) -> Sql:
         def body(a: Sql, b: Sql) -> Sql:
-            unknown = Sql(f"({lists.has_null(a)} OR {lists.has_null(b)})")
             branches = [
                 (lists.any_null(a, b), NULL),
                 (Sql(f"(len({a}) <> len({b}))"), _LENGTHS),
-                (unknown, NULL),
             ]
             if needs_magnitude:
+                unknown = Sql(f"({lists.has_null(a)} OR {lists.has_null(b)})")
+                branches.append((unknown, NULL))
                 squares = " OR ".join(f"{_dot(one, one)} = 0" for one in (a, b))
                 branches.append((Sql(f"({squares})"), _ZERO))
             return case(branches, Sql(f"({result.format(**_terms(a, b))})"))
@@ -39,12 +41,12 @@ def _terms(a: Sql, b: Sql) -> dict[str, str]:
         "dot": _dot(a, b),
         "size": f"(sqrt({_dot(a, a)}) * sqrt({_dot(b, b)}))",
         "squares": f"coalesce(list_sum(list_transform(list_zip({a}, {b}),"
-        ' lambda "p": ("p"[1] - "p"[2]) * ("p"[1] - "p"[2]))), 0)',
+        f' lambda "p": ({_P} - {_Q}) * ({_P} - {_Q}))), 0)',
     }
 
 
 def _dot(a: str, b: str) -> str:
-    return f'coalesce(list_sum(list_transform(list_zip({a}, {b}), lambda "p": "p"[1] * "p"[2])), 0)'
+    return f'coalesce(list_sum(list_transform(list_zip({a}, {b}), lambda "p": {_P} * {_Q})), 0)'
 
 
 def _sparse_similarity(site: CallSite) -> Sql:
@@ -57,10 +59,7 @@ def _sparse_similarity(site: CallSite) -> Sql:
             f'sqrt(coalesce(list_sum(list_transform(map_values({one}), lambda "v": "v" * "v")), 0))'
             for one in (a, b)
         )
-        unknown = " OR ".join(
-            f"cardinality({one}) = 0 OR {lists.has_null(Sql(f'map_values({one})'))}"
-            for one in (a, b)
-        )
+        unknown = " OR ".join(str(lists.has_null(Sql(f"map_values({one})"))) for one in (a, b))
         return case(
             [(lists.any_null(a, b), NULL), (Sql(f"({unknown})"), NULL)],
             Sql(f"(coalesce(list_sum({products}), 0) / ({lengths}))"),

@@ -28,6 +28,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     cast,
     field,
     identifier,
+    is_untyped,
     lambda_,
     operation,
     struct,
@@ -103,7 +104,8 @@ def _call(context: Context, node: Call) -> Sql:
         type=node.type,
         context=context,
     )
-    return apply_scalar(scalar_entry(node.name, node.key), site)
+    result = apply_scalar(scalar_entry(node.name, node.key), site)
+    return cast(result, site.result_type) if is_untyped(result) else result
 
 
 def _cast(context: Context, node: Cast) -> Sql:

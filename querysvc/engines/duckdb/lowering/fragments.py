@@ -128,6 +128,11 @@ def fail(code: ErrorCode, *message: str) -> Sql:
     return Sql(f"[NULL][CAST(concat({', '.join(pieces)}) AS BIGINT)]")
 
 
+def is_untyped(value: Sql) -> bool:
+    """Whether DuckDB finds no type for the fragment: it then chooses no function that takes it."""
+    return value == NULL or value.startswith("[NULL][")
+
+
 _FAILURE_CODE = re.compile(re.escape(FAILURE_MARK) + r"([A-Z_]+)\|")
 
 

@@ -139,20 +139,8 @@ def _aggregate(context: Context, node: Aggregate) -> Sql:
 def _order(context: Context, items: tuple[SortItem, ...]) -> str | None:
     if not items:
         return None
-    keys: list[Sql] = []
-    sorts: list[SortItem] = []
-    for item in items:
-        key = key_form(context.lower(item.value), item.value.type)
-        if item.value.type.is_floating and item.nulls_first:
-            # With NULLS FIRST Trino has NaN below all numbers, else above them.
-            place = 3 if item.is_descending else 1
-            keys.append(
-                Sql(f"(CASE WHEN {key} IS NULL THEN 0 WHEN isnan({key}) THEN {place} ELSE 2 END)")
-            )
-            sorts.append(SortItem(item.value))
-        keys.append(key)
-        sorts.append(item)
-    return sort_list(keys, tuple(sorts))
+    keys = [key_form(context.lower(item.value), item.value.type) for item in items]
+    return sort_list(keys, items)
 
 
 class _Renderer:

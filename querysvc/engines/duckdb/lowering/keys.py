@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from querysvc.engines.duckdb.lowering.fragments import (
     NULL,
     Sql,
@@ -15,6 +17,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     template,
 )
 from querysvc.engines.duckdb.lowering.types import contains
+from querysvc.errors import ErrorCode, StatementError
 from querysvc.types.algebra import Array, Map, Row, TimestampTz, TimeTz, TrinoType
 
 INSTANT_OF_TIME_TZ = (
@@ -26,6 +29,13 @@ INSTANT_OF_TIME_TZ = (
 def needs_key(type_: TrinoType) -> bool:
     """Whether DuckDB compares the storage form otherwise than Trino (NaN apart)."""
     return contains(type_, TimestampTz, TimeTz, Map)
+
+
+def check_orderable(types: Iterable[TrinoType]) -> None:
+    """Trino sorts to find the partitions of a window: it fails over types without an order."""
+    for type_ in types:
+        if not type_.is_orderable:
+            raise StatementError(ErrorCode.GENERIC_INTERNAL_ERROR, f"{type_} is not orderable")
 
 
 def key_form(value: Sql, type_: TrinoType) -> Sql:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,9 +10,9 @@ from querysvc.engines.duckdb.lowering.context import Context
 from querysvc.engines.duckdb.lowering.expressions import filter_terms
 from querysvc.engines.duckdb.lowering.fragments import Sql, case, fail, identifier
 from querysvc.engines.duckdb.lowering.grouping import lower_grouping
-from querysvc.engines.duckdb.lowering.keys import key_form, needs_key
+from querysvc.engines.duckdb.lowering.keys import check_orderable, key_form, needs_key
 from querysvc.engines.duckdb.lowering.relations import column_names, from_item, values_rows
-from querysvc.engines.duckdb.lowering.sorting import sort_list
+from querysvc.engines.duckdb.lowering.sorting import is_compound, sort_list
 from querysvc.engines.duckdb.lowering.types import not_supported
 from querysvc.errors import ErrorCode
 from querysvc.tree import (
@@ -25,7 +26,6 @@ from querysvc.tree import (
     SortItem,
     ValuesBody,
 )
-from querysvc.types.algebra import TimestampTz, TimeTz
 
 RECURSION_DEPTH_MAX: Final = 10
 
@@ -100,12 +100,26 @@ def _recursion(context: Context, cte: Cte, names: str) -> str:
 def _select_query(context: Context, query: Query, select: Select) -> str:
     parts = _select_parts(context, select, query.order_by)
     listed = ", ".join(f"{sql} AS {identifier(f'c{i}')}" for i, sql in enumerate(parts.items))
-    keys = [_sort_key(parts, select, item) for item in query.order_by]
+    keys = [_sort_key(parts, select, query, item) for item in query.order_by]
     if query.with_ties:
-        hidden = "".join(f", {sql} AS {identifier(f's{i}')}" for i, sql in enumerate(keys))
-        return _with_ties(f"SELECT {listed}{hidden}{parts.tail}", query)
+        return _with_ties(f"SELECT {listed}{_hidden(keys)}{parts.tail}", query)
+    if any(map(is_compound, query.order_by)):
+        # Inside an expression of ORDER BY a name is the input's column before the output's.
+        rows = f"SELECT {parts.distinct}{listed}{_hidden(keys)}{parts.tail}"
+        order = _order_clause(_hidden_names(keys), query.order_by)
+        names = column_names(len(query.output))
+        return f'SELECT {names} FROM ({rows}) AS "b"{order}{_limits(query)}'
     order = _order_clause(keys, query.order_by)
     return f"SELECT {parts.distinct}{listed}{parts.tail}{order}{_limits(query)}"
+
+
+def _hidden(keys: list[Sql]) -> str:
+    names = _hidden_names(keys)
+    return "".join(f", {sql} AS {name}" for sql, name in zip(keys, names, strict=True))
+
+
+def _hidden_names(keys: Sequence[object]) -> list[Sql]:
+    return [identifier(f"s{i}") for i in range(len(keys))]
 
 
 def _select_parts(context: Context, select: Select, order_by: tuple[SortItem, ...]) -> _SelectParts:
@@ -131,14 +145,15 @@ def _distinct(select: Select, items: tuple[Sql, ...]) -> str:
     return f"DISTINCT ON ({', '.join(keys)}) "
 
 
-def _sort_key(parts: _SelectParts, select: Select, item: SortItem) -> Sql:
+def _sort_key(parts: _SelectParts, select: Select, query: Query, item: SortItem) -> Sql:
     """The key's expression; an output in it is the output's own expression."""
     outputs: dict[Expression, Sql] = {
         OutputReference(type=node.type, index=i): sql
         for i, (node, sql) in enumerate(zip(select.items, parts.items, strict=True))
     }
     value = item.value
-    if isinstance(value, OutputReference) and not needs_key(value.type):
+    is_plain = not query.with_ties and not any(map(is_compound, query.order_by))
+    if isinstance(value, OutputReference) and not needs_key(value.type) and is_plain:
         return identifier(f"c{value.index}")
     return key_form(parts.context.with_substitutions(outputs).lower(value), value.type)
 
@@ -155,7 +170,7 @@ def _limits(query: Query) -> str:
 
 def _with_ties(rows: str, query: Query) -> str:
     """FETCH FIRST n ROWS WITH TIES: the rows whose rank, after the offset, is at most n."""
-    keys = [identifier(f"s{i}") for i in range(len(query.order_by))]
+    keys = _hidden_names(query.order_by)
     order = sort_list(keys, query.order_by)
     skipped = f'SELECT * FROM ({rows}) AS "b" ORDER BY {order}'
     if query.offset:
@@ -177,8 +192,7 @@ def _other_query(context: Context, query: Query) -> str:
     inner = context.with_substitutions(outputs)
     keys = [key_form(inner.lower(item.value), item.value.type) for item in query.order_by]
     if query.with_ties:
-        hidden = "".join(f", {sql} AS {identifier(f's{i}')}" for i, sql in enumerate(keys))
-        return _with_ties(f'SELECT *{hidden} FROM ({body}) AS "b"', query)
+        return _with_ties(f'SELECT *{_hidden(keys)} FROM ({body}) AS "b"', query)
     order = _order_clause(keys, query.order_by)
     return f'SELECT * FROM ({body}) AS "b"{order}{_limits(query)}'
 
@@ -194,23 +208,39 @@ def _body(context: Context, query: Query) -> str:
     ):
         return _keyed_set_operation(context, query, body)
     every = " ALL" if body.is_all else ""
+    if body.is_all and body.operator is not SetOperator.UNION:
+        check_orderable([item.type for item in query.output])
     left, right = context.query(body.left), context.query(body.right)
     return f"({left}) {_SET_OPERATORS[body.operator]}{every} ({right})"
 
 
 def _keyed_set_operation(context: Context, query: Query, body: SetOperation) -> str:
-    """Rows are compared by instants; which of two equal ones stays is not defined."""
-    if not all(
-        isinstance(item.type, TimestampTz | TimeTz) or not needs_key(item.type)
-        for item in query.output
-    ):
-        raise not_supported(
-            f"{body.operator.value} of columns that contain maps or times with a zone"
-        )
-    if body.is_all or body.operator is not SetOperator.UNION:
-        raise not_supported(f"{body.operator.value} of times with a zone")
-    keys = ", ".join(
-        key_form(identifier(f"c{i}"), item.type) for i, item in enumerate(query.output)
-    )
+    """Rows are compared by key forms; which of two equal ones stays is not defined."""
+    if body.is_all:
+        check_orderable([item.type for item in query.output])
     left, right = context.query(body.left), context.query(body.right)
-    return f'SELECT DISTINCT ON ({keys}) * FROM (({left}) UNION ALL ({right})) AS "u"'
+    if body.operator is SetOperator.UNION:
+        keys = ", ".join(_row_keys(query))
+        return f'SELECT DISTINCT ON ({keys}) * FROM (({left}) UNION ALL ({right})) AS "u"'
+    first, second = (_numbered(query, side) for side in (left, right))
+    terms = [
+        f"{one} IS NOT DISTINCT FROM {other}"
+        for one, other in zip(_row_keys(query, "l"), _row_keys(query, "r"), strict=True)
+    ]
+    terms.append('"l"."n" = "r"."n"' if body.is_all else '"l"."n" = 1')
+    negation = "NOT " if body.operator is SetOperator.EXCEPT else ""
+    return (
+        f'SELECT {column_names(len(query.output))} FROM ({first}) AS "l" WHERE "l"."n" IS NOT NULL'
+        f"{'' if body.is_all else ' AND ' + terms.pop()} AND {negation}EXISTS"
+        f' (SELECT 1 FROM ({second}) AS "r" WHERE {" AND ".join(terms)})'
+    )
+
+
+def _row_keys(query: Query, *alias: str) -> list[Sql]:
+    return [key_form(identifier(*alias, f"c{i}"), item.type) for i, item in enumerate(query.output)]
+
+
+def _numbered(query: Query, rows: str) -> str:
+    """The rows with their numbers among equal ones, `n`."""
+    keys = ", ".join(_row_keys(query))
+    return f'SELECT *, row_number() OVER (PARTITION BY {keys}) AS "n" FROM ({rows}) AS "b"'

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from querysvc.engines.duckdb.lowering.fragments import Sql
+from querysvc.engines.duckdb.functions.lists import sortable
+from querysvc.engines.duckdb.lowering.fragments import NULL, Sql
 from querysvc.tree import SortItem
 
 
-def sort_list(keys: Sequence[Sql], items: tuple[SortItem, ...]) -> str:
-    """The items of an ORDER BY clause, for keys in key form."""
+def sort_list(
+    keys: Sequence[Sql], items: tuple[SortItem, ...], *, is_one_key_needed: bool = False
+) -> str:
+    """The items of an ORDER BY clause, for keys in key form.
+
+    DuckDB has a RANGE with offsets only over one key: that stays as it is.
+    """
+    if is_one_key_needed:
+        return ", ".join(map(_plain, keys, items))
     return ", ".join(
-        f"{key} {'DESC' if item.is_descending else 'ASC'}"
-        f" NULLS {'FIRST' if item.nulls_first else 'LAST'}"
-        for key, item in zip(keys, items, strict=True)
+        part for key, item in zip(keys, items, strict=True) for part in _parts(key, item)
     )
+
+
+def is_compound(item: SortItem) -> bool:
+    """Whether `sort_list` writes more than the bare key."""
+    type_ = item.value.type
+    return (type_.is_floating and item.nulls_first) or sortable(NULL, type_) != NULL
+
+
+def _parts(key: Sql, item: SortItem) -> Iterator[str]:
+    if item.value.type.is_floating and item.nulls_first:
+        # With NULLS FIRST Trino has NaN below all numbers, else above them.
+        place = 3 if item.is_descending else 1
+        yield f"(CASE WHEN {key} IS NULL THEN 0 WHEN isnan({key}) THEN {place} ELSE 2 END) ASC"
+    yield _plain(key, item)
+
+
+def _plain(key: Sql, item: SortItem) -> str:
+    key = sortable(key, item.value.type)
+    direction = "DESC" if item.is_descending else "ASC"
+    return f"{key} {direction} NULLS {'FIRST' if item.nulls_first else 'LAST'}"

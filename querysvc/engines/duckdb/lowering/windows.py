@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from querysvc.engines.duckdb.functions.catalog import window_entry
+from querysvc.engines.duckdb.functions.lists import sortable
 from querysvc.engines.duckdb.functions.registry import AggregateSite, apply_aggregate
 from querysvc.engines.duckdb.lowering.context import Context, Handler
 from querysvc.engines.duckdb.lowering.fragments import (
@@ -14,7 +15,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     case,
     fail,
 )
-from querysvc.engines.duckdb.lowering.keys import key_form
+from querysvc.engines.duckdb.lowering.keys import check_orderable, key_form
 from querysvc.engines.duckdb.lowering.sorting import sort_list
 from querysvc.engines.duckdb.lowering.types import not_supported
 from querysvc.errors import ErrorCode
@@ -78,16 +79,29 @@ def window_clause(context: Context, window: Window) -> str:
     """The inside of OVER (…)."""
     clauses = []
     if window.partition_by:
-        keys = (key_form(context.lower(node), node.type) for node in window.partition_by)
+        keys = [_partition_key(context, node) for node in window.partition_by]
         clauses.append(f"PARTITION BY {', '.join(keys)}")
     if window.order_by:
         sort_keys = [
             key_form(context.lower(item.value), item.value.type) for item in window.order_by
         ]
-        clauses.append(f"ORDER BY {sort_list(sort_keys, window.order_by)}")
+        order = sort_list(sort_keys, window.order_by, is_one_key_needed=_has_range(window.frame))
+        clauses.append(f"ORDER BY {order}")
     if window.frame is not None:
         clauses.append(_frame(context, window, window.frame))
     return " ".join(clauses)
+
+
+def _partition_key(context: Context, node: Expression) -> Sql:
+    check_orderable([node.type])
+    return sortable(key_form(context.lower(node), node.type), node.type)
+
+
+def _has_range(frame: Frame | None) -> bool:
+    """Whether the frame is a RANGE with an offset."""
+    if frame is None or frame.unit is not FrameUnit.RANGE:
+        return False
+    return any(bound.value is not None for bound in (frame.start, frame.end))
 
 
 def _frame(context: Context, window: Window, frame: Frame) -> str:
