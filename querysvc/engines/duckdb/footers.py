@@ -17,6 +17,9 @@ from querysvc.errors import ErrorCode, QueryServiceError
 TAIL_BYTES: Final = 64 << 10
 """Read of every file, also where the footer's size is known: DuckDB itself begins with the last
 16 KiB, and what a query reads should not depend on what its worker happens to remember."""
+_TAIL_BYTES_MAX: Final = 256 << 10
+_FILE_SHARE: Final = 1024
+_ANNOUNCED_BYTES_MAX: Final = 64 << 20
 _MAGIC: Final = b"PAR1"
 _ENCRYPTED_MAGIC: Final = b"PARE"
 _SUFFIX_BYTES: Final = 8
@@ -51,13 +54,22 @@ class FooterReader:
         Their bytes stay in the window for the engine to read again.
         """
         parse = parse or parquet_footer
+        self._announce(files, client, parse)
+        return [self._one(file, client, parse) for file in files]
+
+    def announce(self, files: Sequence[File], client: PlanReader) -> None:
+        """Start to fetch Parquet footers that will be read table by table, all at one time."""
+        if sum(_tail_bytes(file) for file in files) <= _ANNOUNCED_BYTES_MAX:
+            self._announce(files, client, parquet_footer)
+
+    def _announce(self, files: Sequence[File], client: PlanReader, parse: ParseFooter) -> None:
         wanted = []
         for file in files:
             known = self._cache.get((parse, client.identity(file.index)))
-            tail = min(file.stored.size, max(known.size if known else 0, TAIL_BYTES))
+            tail = max(known.size if known else 0, _tail_bytes(file))
+            tail = min(tail, file.stored.size)
             wanted.append((file.index, file.stored.size - tail, tail))
         client.prefetch(wanted, is_kept=True)
-        return [self._one(file, client, parse) for file in files]
 
     def _one(self, file: File, client: PlanReader, parse: ParseFooter) -> Footer:
         identity = (parse, client.identity(file.index))
@@ -65,7 +77,8 @@ class FooterReader:
         if footer is not None:
             self._cache.move_to_end(identity)
             return footer
-        tail = client.read(file.index, max(file.stored.size - TAIL_BYTES, 0), TAIL_BYTES)
+        length = _tail_bytes(file)
+        tail = client.read(file.index, file.stored.size - length, length)
         footer = parse(file, client, tail)
         self._remember(identity, footer)
         return footer
@@ -76,6 +89,12 @@ class FooterReader:
         while self._cached_bytes > self._cache_bytes_max and len(self._cache) > 1:
             _identity, oldest = self._cache.popitem(last=False)
             self._cached_bytes -= oldest.size
+
+
+def _tail_bytes(file: File) -> int:
+    """What to read of a file's end: as DuckDB does, the larger the file the more."""
+    share = 1 << max(file.stored.size // _FILE_SHARE - 1, 0).bit_length()
+    return min(file.stored.size, max(TAIL_BYTES, min(share, _TAIL_BYTES_MAX)))
 
 
 def parquet_footer(file: File, client: PlanReader, tail: bytes) -> Footer:

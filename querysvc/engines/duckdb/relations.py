@@ -57,8 +57,12 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
     next_index = 0
     relations: list[str] = []
     all_parts: list[list[Part]] = []
+    all_groups: list[list[FileGroup]] = []
     for scan in plan.scans:
         groups, next_index = _groups(scan, next_index)
+        all_groups.append(groups)
+    _announce_footers(all_groups, context)
+    for scan, groups in zip(plan.scans, all_groups, strict=True):
         parts = [part for group in groups for part in _reader(group)(group, context)]
         relations.append(_padded(scan, _union(scan, parts)))
         all_parts.append(parts)
@@ -75,6 +79,18 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
             total_row_groups=sum(part.total_row_groups for part in flat),
         ),
     )
+
+
+def _announce_footers(all_groups: Sequence[Sequence[FileGroup]], context: ReaderContext) -> None:
+    """One round trip for all tables' footers."""
+    files = [
+        file
+        for groups in all_groups
+        for group in groups
+        if _reader(group) is read_parquet
+        for file in group.files
+    ]
+    context.footers.announce(files, context.client)
 
 
 def view_name(scan: int) -> str:

@@ -28,6 +28,8 @@ _FIXED: Final[dict[str, str | bool]] = {
 }
 _AFTER_OPENING: Final = (
     "SET streaming_buffer_size = '16MB'",
+    # A statement opens its files when it is bound, and again when it runs.
+    "SET parquet_metadata_cache = true",
     "SET enable_progress_bar = true",  # counts; nothing is printed
     "SET enable_progress_bar_print = false",
 )
