@@ -1,10 +1,11 @@
-"""Statements run in this process: analyse, lower, DuckDB over TPC-H tiny, answers in wire form."""
+"""Statements run in this process: analyse, lower, DuckDB over files, answers in wire form."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -33,37 +34,64 @@ TIMEOUT_SECONDS = 20.0
 _HIVE_NAMES = {"int": "integer"}
 
 
+@dataclass(frozen=True)
+class DataSet:
+    """Tables as Parquet files `<folder>/<table>.parquet`, their types in a tables.json."""
+
+    catalog: str
+    schema: str
+    folder: Path
+    tables: Path
+
+    def metadata(self) -> MemoryMetadata:
+        """The catalog's schema with these tables."""
+        metadata = MemoryMetadata(self.catalog)
+        metadata.add_schema(self.schema)
+        for entry in json.loads(self.tables.read_text()):
+            columns = [
+                TableColumn(name, parse_type(_HIVE_NAMES.get(text, text)))
+                for name, text in entry["columns"]
+            ]
+            metadata.add_table(self.schema, entry["table"], columns)
+        return metadata
+
+    def relation(self, reference: TableReference) -> str:
+        """A table as generated SQL reads it."""
+        columns = ", ".join(
+            f'"{column.name}" AS "c{i}"' for i, column in enumerate(reference.columns)
+        )
+        path = self.folder / f"{reference.table.name}.parquet"
+        return f"(SELECT {columns} FROM read_parquet('{path}'))"
+
+
+TPCH_TINY = DataSet("tpch", "tiny", TINY, TINY / "tables.json")
+
+
 @cache
 def tiny_metadata() -> MemoryMetadata:
     """The catalog with TPC-H tiny's tables in the database `tiny`."""
-    metadata = MemoryMetadata("tpch")
-    metadata.add_schema("tiny")
-    for entry in json.loads((TINY / "tables.json").read_text()):
-        columns = [
-            TableColumn(name, parse_type(_HIVE_NAMES.get(text, text)))
-            for name, text in entry["columns"]
-        ]
-        metadata.add_table("tiny", entry["table"], columns)
-    return metadata
+    return TPCH_TINY.metadata()
 
 
 class LocalEngine:
-    """One DuckDB instance over TPC-H tiny; `ask` answers as the oracle does."""
+    """One DuckDB instance over TPC-H tiny or other files; `ask` answers as the oracle does."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: DataSet = TPCH_TINY) -> None:
+        self._data = data
+        self._metadata = tiny_metadata() if data is TPCH_TINY else data.metadata()
         self.connection = duckdb.connect(":memory:", config={"threads": "1"})
         for statement in statements():
             self.connection.execute(statement)
         now = datetime.now(UTC)
-        self.session = Session("tpch", "tiny", started_at=now, user="oracle")
+        self.session = Session(data.catalog, data.schema, started_at=now, user="oracle")
 
     def analyse(self, sql: str) -> AnalysedStatement:
         """The checked statement."""
-        return analyse(sql, self.session, tiny_metadata())
+        return analyse(sql, self.session, self._metadata)
 
     def lower(self, statement: AnalysedStatement, *, narrows: bool = False) -> LoweredQuery:
         """The statement for this DuckDB."""
-        tables = dict(enumerate(map(_relation, statement.tables)))
+        tables = dict(enumerate(map(self._data.relation, statement.tables)))
         return lower(statement.query, tables, self.session, narrows=narrows)
 
     def ask(self, sql: str) -> dict[str, Any]:
@@ -124,11 +152,6 @@ def _batches(reader: Any) -> Iterator[Any]:
         yield from reader
     except Exception as error:
         raise to_query_error(error) from error
-
-
-def _relation(reference: TableReference) -> str:
-    columns = ", ".join(f'"{column.name}" AS "c{i}"' for i, column in enumerate(reference.columns))
-    return f"(SELECT {columns} FROM read_parquet('{TINY / reference.table.name}.parquet'))"
 
 
 def _error(error: QueryServiceError) -> dict[str, Any]:

@@ -13,10 +13,11 @@ import re
 import time
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from tests.support.answers import difference, is_ordered, levels
@@ -31,17 +32,16 @@ RECORDED: Final = Path(__file__).parents[2] / "conformance/data/visible.jsonl"
 _HEADERS: Final = {
     "X-Trino-User": "oracle",
     "X-Trino-Source": "fuzz",
-    "X-Trino-Catalog": "tpch",
-    "X-Trino-Schema": "tiny",
     "X-Trino-Time-Zone": "UTC",
     "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME,PATH",
 }
 _ROWS_MAX: Final = 20_000
 
 
-def ask_trino(sql: str, url: str) -> dict[str, Any]:
+def ask_trino(sql: str, url: str, *, catalog: str = "tpch", schema: str = "tiny") -> dict[str, Any]:
     """Trino's answer in the recorded form."""
-    page = _fetch(url + "/v1/statement", sql.encode())
+    place = {"X-Trino-Catalog": catalog, "X-Trino-Schema": schema}
+    page = _fetch(url + "/v1/statement", sql.encode(), place)
     columns: list[dict[str, Any]] = []
     rows: list[Any] = []
     while True:
@@ -55,7 +55,7 @@ def ask_trino(sql: str, url: str) -> dict[str, Any]:
         rows += page.get("data") or []
         if not page.get("nextUri") or len(rows) > _ROWS_MAX:
             break
-        page = _fetch(page["nextUri"], None)
+        page = _fetch(page["nextUri"])
     return {
         "columns": [column["name"] for column in columns],
         "types": [column["type"] for column in columns],
@@ -64,8 +64,10 @@ def ask_trino(sql: str, url: str) -> dict[str, Any]:
     }
 
 
-def _fetch(url: str, body: bytes | None) -> dict[str, Any]:
-    request = urllib.request.Request(url, data=body, headers=_HEADERS)
+def _fetch(
+    url: str, body: bytes | None = None, place: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    request = urllib.request.Request(url, data=body, headers={**_HEADERS, **place})
     with urllib.request.urlopen(request, timeout=120) as response:
         answer: dict[str, Any] = json.loads(response.read())
     return answer
