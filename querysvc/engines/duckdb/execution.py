@@ -15,7 +15,7 @@ from querysvc.engines.duckdb import session
 from querysvc.engines.duckdb.footers import FooterReader
 from querysvc.engines.duckdb.lowering.narrow_decimals import is_narrow_overflow
 from querysvc.engines.duckdb.readers.base import PlanReader, ReaderContext
-from querysvc.engines.duckdb.readers.json import SPELLING_MARK
+from querysvc.engines.duckdb.readers.json import DOUBT_MARK, SPELLING_MARK
 from querysvc.engines.duckdb.readers.watch import WatchedClient
 from querysvc.engines.duckdb.relations import PlannedRelations, plan_relations, view_name
 from querysvc.engines.duckdb.requests import RunPlan, plan_objects
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 Report = Callable[[dict[str, object]], None]
 
 _PROGRESS_SECONDS: Final = 0.2
-_QUOTED_LINE_ENDS: Final = re.compile("null_padding.*quoted new ?lines", re.IGNORECASE | re.DOTALL)
+_NOT_PARALLEL: Final = re.compile(
+    "null_padding.*quoted new ?lines|parallel = false", re.IGNORECASE | re.DOTALL
+)
+_NO_COLUMNS: Final = re.compile(f"{DOUBT_MARK}|JSON|maximum_object_size")
 _NOT_PARSED: Final = re.compile("CSV (Error|Parser)|[Ii]nvalid unicode|sniff")
 _SPOOL_BUFFER_BYTES: Final = 1 << 20
 
@@ -160,9 +163,11 @@ class Execution:
             return True
         if not context.watch.is_watching:
             return False
-        if SPELLING_MARK in message and not context.collects_spellings:
+        if _NO_COLUMNS.search(message) and not context.reads_whole_objects:
+            context.reads_whole_objects = True
+        elif SPELLING_MARK in message and not context.collects_spellings:
             context.collects_spellings = True
-        elif _QUOTED_LINE_ENDS.search(message) and not context.is_serial:
+        elif _NOT_PARALLEL.search(message) and not context.is_serial:
             context.is_serial = True
         elif context.is_exact:
             return False

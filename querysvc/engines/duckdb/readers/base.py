@@ -117,6 +117,8 @@ class ReaderContext:
     """Text readers: tells when the fast path may not do."""
     json_files: list[File] = field(default_factory=list)
     """Files that JSON readers read, to find a malformed line in."""
+    reads_whole_objects: bool = False
+    """JSON readers: parse objects, then take values out; else DuckDB's reader of columns."""
     collects_spellings: bool = False
     """JSON readers: look all keys up before the query."""
     is_serial: bool = False

@@ -1,9 +1,11 @@
 """JSON lines (openx's and hcatalog's SerDes): columns by key in any case, declared types strictly.
 
-DuckDB splits and parses; keys are looked up by the spelling that the first objects use. A row that
-lacks a wanted key is checked for other spellings of it; if it has one, all spellings are collected
-and the query runs again. Numbers pass through doubles in DuckDB, so a decimal with more digits
-than a double keeps fails rather than differ.
+DuckDB splits and parses; keys are looked up by the spelling that the first objects use. First its
+reader of columns is tried, which parses once and gives texts, but hides what else an object holds:
+where a wanted value is NULL, or anything is odd, the query runs again over whole objects. There a
+row that lacks a wanted key is checked for other spellings of it; if it has one, all spellings are
+collected and the query runs once more. Numbers pass through doubles in DuckDB, so a decimal with
+more digits than a double keeps fails rather than differ.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from querysvc.engines.duckdb.readers.base import (
 )
 from querysvc.engines.duckdb.readers.failures import BadValue
 from querysvc.engines.duckdb.readers.lines import codec, read_lines
-from querysvc.engines.duckdb.readers.nested_json import json_value
+from querysvc.engines.duckdb.readers.nested_json import DOUBLE_DIGITS, json_value
 from querysvc.engines.duckdb.readers.physical import Source
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text
 from querysvc.engines.duckdb.readers.typed import options_of, select_typed, unsupported
@@ -39,8 +41,11 @@ from querysvc.types.algebra import TrinoType
 from querysvc_catalog.serde_options import JsonOptions, parse_json_options
 
 SPELLING_MARK: Final = "\u2402querysvc other spelling"
+DOUBT_MARK: Final = "\u2402querysvc whole objects needed"
 _SAMPLE_BYTES: Final = 64 << 10
 _OBJECT_BYTES_MAX: Final = 64 << 20
+_COLUMN_OBJECT_BYTES_MAX: Final = 4 << 20
+"""Of the reader of columns: its threads share a file in buffers of twice the size."""
 _NESTED: Final = (algebra.Array, algebra.Map, algebra.Row)
 
 
@@ -110,17 +115,54 @@ def _part(
     )
     keys = _keys(reference, files, name, objects, options=options, context=context)
     base = context.claim(files, _diagnoser(context, options))
-    relation = _relation(keys, objects, base, options)
+    by_column = not context.reads_whole_objects and _can_be_columns(keys, options)
+    relation = (
+        _column_relation(keys, f"[{paths}], compression = '{compression}'")
+        if by_column
+        else _relation(keys, objects, base, options)
+    )
     sql = select_typed(
         reference,
         files,
         relation,
         ordinal=f'({base} + "file")',
         null="{0} IS NULL",
-        convert=_converter(),
+        convert=_converter(decimals_are_texts=by_column),
     )
     size = sum(file.stored.size for file in files)
     return Part(sql, read_in_order(files), size, len(files))
+
+
+def _can_be_columns(keys: Sequence[_Key], options: JsonOptions) -> bool:
+    """Whether DuckDB can be asked for the keys as columns: each has one spelling of its own."""
+    names = {key.spellings[0].lower() for key in keys}
+    has_one_each = all(len(key.spellings) == 1 for key in keys) and len(names) == len(keys)
+    return bool(keys) and has_one_each and "" not in names and not options.ignore_malformed
+
+
+def _column_relation(keys: Sequence[_Key], files: str) -> str:
+    """The same as `_relation`, where all is as it should be; else it fails with DOUBT_MARK."""
+    doubt = f"error({quote_text(DOUBT_MARK)})"
+    structure, fields = [], []
+    for key in keys:
+        spelling = key.spellings[0]
+        name = quote_name(spelling)
+        is_nested = isinstance(key.column.type, _NESTED)
+        structure.append(f"{quote_text(spelling)}: '{'JSON' if is_nested else 'VARCHAR'}'")
+        field = f"coalesce({name}, {doubt})"
+        if isinstance(key.column.type, algebra.Decimal):
+            # More digits may be a string's, which are exact, or what a double left of a number's.
+            field = (
+                f"CASE WHEN strlen({name}) <= {DOUBLE_DIGITS} THEN {name}"
+                f" WHEN regexp_full_match({name}, '[+-]?[0-9]+') THEN {name} ELSE {doubt} END"
+            )
+        fields.append(f'{field} AS "x{key.index}"')
+    return (
+        f'(SELECT {", ".join(fields)}, {FILE_INDEX} AS "file" FROM read_json({files},'
+        f" columns = {{{', '.join(structure)}}}, format = 'newline_delimited', records = 'true',"
+        f" auto_detect = false, maximum_object_size = {_COLUMN_OBJECT_BYTES_MAX},"
+        " ignore_errors = false, hive_partitioning = false, union_by_name = false))"
+    )
 
 
 def _relation(keys: Sequence[_Key], objects: str, base: int, options: JsonOptions) -> str:
@@ -240,13 +282,16 @@ def _all_keys(objects: str, context: ReaderContext) -> list[str]:
     return sorted(row[0] for row in rows)
 
 
-def _converter() -> Callable[[str, TrinoType, Source], str | None]:
+def _converter(*, decimals_are_texts: bool) -> Callable[[str, TrinoType, Source], str | None]:
     def convert(text: str, type_: TrinoType, source: Source) -> str | None:
-        if isinstance(type_, (*_NESTED, algebra.Decimal)):
+        if isinstance(type_, algebra.Decimal):
+            return None if decimals_are_texts else json_value(text, type_, source)
+        if isinstance(type_, _NESTED):
             return json_value(text, type_, source)
         if isinstance(type_, algebra.Timestamp):
             plain = f"regexp_replace({text}, '^([0-9-]+)T(.*?)Z?$', '\\1 \\2')"
-            return json_value(plain, type_, source, is_text=True)
+            plain = f"CASE WHEN contains({text}, 'T') THEN {plain} ELSE {text} END"
+            return json_value(f"({plain})", type_, source, is_text=True)
         return text_value(text, type_)
 
     return convert
