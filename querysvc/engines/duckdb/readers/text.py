@@ -47,8 +47,9 @@ from querysvc_catalog.serde_options import (
 
 _NO_NULL: Final = "\x01querysvc: no text is NULL\x02"
 _BATCH_ROWS: Final = 20_000
-_LINE_BYTES_MAX: Final = 16 << 20
-_BUFFER_BYTES: Final = 32 << 20
+_LINE_BYTES_MAX: Final = 4 << 20
+"""Of the fast path; a longer line is the exact path's."""
+_BUFFER_BYTES: Final = 8 << 20
 _NESTED: Final = (algebra.Array, algebra.Map, algebra.Row)
 
 
