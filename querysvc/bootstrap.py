@@ -37,6 +37,7 @@ from querysvc.service.clock import SystemClock
 from querysvc.service.ddl_statements import DdlStatements
 from querysvc.service.dispatch import Dispatcher
 from querysvc.service.execution import SHUTTING_DOWN, QueryRunner, RunnerParts
+from querysvc.service.explain import ExplainExecutor
 from querysvc.service.gate import GateLimits, GatePool
 from querysvc.service.housekeeping import Housekeeping, Task
 from querysvc.service.inspection import Inspector
@@ -61,6 +62,7 @@ from querysvc.service.write_sweeper import WriteSweeper
 from querysvc.service.write_transaction import WriteParts
 from querysvc.settings import BucketSettings, Settings
 from querysvc.sql.ddl import Statement
+from querysvc.sql.explain import Explain
 from querysvc.state.database import catalog_engine, open_database, sqlite_url
 from querysvc.state.directory import StateDirectory
 from querysvc.state.migrate import upgrade
@@ -301,6 +303,7 @@ class Application:
                 ResultReuse(self.state, self._spools, self._clock),
                 self._clock,
             ),
+            Explain: ExplainExecutor(planner, self.engine, self._clock),
             **dict.fromkeys(get_args(Statement), ddl),
             **dict.fromkeys(get_args(WriteStatement), self._writer(planner)),
             **dict.fromkeys(

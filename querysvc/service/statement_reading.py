@@ -15,6 +15,7 @@ from querysvc.sql.analyser import analyse as analyse_query
 from querysvc.sql.create_view import checked_view
 from querysvc.sql.ddl import Statement, parse_ddl
 from querysvc.sql.ddl.statements import CreateView
+from querysvc.sql.explain import Explain, read_explain
 from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.parser import QUERY, parse
 from querysvc.sql.positions import errors_moved
@@ -92,13 +93,15 @@ def classify(sql: str) -> Kind:
 
 def analyse(
     sql: str, session: Session, metadata: MetadataReader, parameters: tuple[str, ...]
-) -> AnalysedStatement | WriteStatement | Statement | Prepared:
+) -> AnalysedStatement | WriteStatement | Statement | Prepared | Explain:
     """The checked query or write, or the typed DDL or utility statement."""
     parsed = parse(sql)
     if parsed.kind == QUERY:
         return analyse_query(parsed, session, metadata, parameters)
     if is_write(parsed):
         return analyse_write(parsed, session, metadata, parameters)
+    if parsed.kind == "EXPLAIN":
+        return _explain(sql, session, metadata, parameters)
     read = _ON_PREPARED.get(parsed.kind)
     about_prepared = None if read is None else read(sql)
     if about_prepared is not None:
@@ -107,6 +110,14 @@ def analyse(
     if isinstance(statement, CreateView):
         return checked_view(statement, session, metadata)
     return statement
+
+
+def _explain(
+    sql: str, session: Session, metadata: MetadataReader, parameters: tuple[str, ...]
+) -> Explain:
+    options = read_explain(sql)
+    with errors_moved(options.place):
+        return Explain(options, analyse(options.sql, session, metadata, parameters))
 
 
 def _prepare(sql: str) -> Prepare:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from querysvc.client import ServiceError
@@ -49,3 +51,27 @@ def test_execute_immediate_tells_errors_at_their_place(service: RunningService) 
     assert run(service, ours) == [[2]]
     with pytest.raises(ServiceError, match="line 1:27: Column 'nope' cannot be resolved"):
         run(service, "EXECUTE IMMEDIATE 'SELECT nope FROM orders'")
+
+
+def test_explain_tells_what_would_be_read_without_reading(service: RunningService) -> None:
+    sql = "SELECT max(id) FROM orders WHERE id < 50 AND day = DATE '2024-01-01'"
+    ((text,),) = run(service, f"EXPLAIN {sql}")
+    assert "Row groups: 1/10" in str(text)
+    assert "Partitions: 1/2, Files: 1" in str(text)
+    ((told,),) = run(service, f"EXPLAIN (TYPE IO, FORMAT JSON) {sql}")
+    scanned = json.loads(str(told))["scanned"]
+    execution = service.client.run(sql, database="shop")
+    assert scanned["bytes"] == execution["statistics"]["scanned_bytes"]
+    assert run(service, f"EXPLAIN (TYPE VALIDATE) {sql}") == [[True]]
+
+
+def test_explain_analyze_runs_the_query_and_drops_its_rows(service: RunningService) -> None:
+    sql = "EXPLAIN ANALYZE VERBOSE SELECT * FROM orders WHERE day = DATE '2024-01-01'"
+    execution = service.client.run(sql, database="shop")
+    ((text,),) = service.client.rows(execution["id"])
+    assert "Output: 1000 rows" in text
+    assert "Partitions: 1/2, Files: 1/1, Row groups: 10/10" in text
+    assert "Object: s3://data/orders/day=2024-01-01/part.parquet" in text
+    assert "X-Amz" not in text
+    assert execution["statistics"]["scanned_bytes"] > 0
+    assert execution["columns"] == [{"name": "Query Plan", "type": "varchar"}]
