@@ -260,6 +260,7 @@ class Application:
                 audit=self._audit,
                 clock=self._clock,
                 wake=self._dispatcher.wake,
+                access_of=self.policies.access_of,
             )
         )
         self.metrics.watch(self._gauges())

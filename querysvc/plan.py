@@ -82,6 +82,8 @@ class AnalysedStatement:
     statement_type: StatementType = StatementType.DML
     substatement_type: str = "SELECT"
     is_deterministic: bool = True
+    hides_rows: bool = False
+    """Whether row filters keep rows from whoever asks: errors must not tell their values."""
     warnings: tuple[str, ...] = ()
 
 

@@ -6,7 +6,9 @@ lost its lease cannot commit a second result.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -128,7 +130,8 @@ class QueryRunner:
                 ErrorCode.NOT_SUPPORTED, f"Statements like {execution.sql[:40]!r} are not supported"
             )
         context = self._context(running, execution.session, work_group)
-        outcome = executor.execute(statement, context)
+        with _discreet(statement):
+            outcome = executor.execute(statement, context)
         running.raise_if_stopped()
         if outcome.columns:
             parts.spools.commit(running.id, running.live.ends)
@@ -274,6 +277,23 @@ class QueryRunner:
             return None
         parts.metrics.query_ended(running.claimed.execution, completion)
         return completed(running.claimed.execution, completion)
+
+
+@contextlib.contextmanager
+def _discreet(statement: object) -> Iterator[None]:
+    """Errors about data that tell no values, when some rows are hidden from whoever asks."""
+    query = getattr(statement, "query", statement)  # a write's, or the statement itself
+    hides_rows = any(getattr(one, "hides_rows", False) for one in (statement, query))
+    try:
+        yield
+    except QueryServiceError as error:
+        if not hides_rows or error.code is not ErrorCode.HIVE_BAD_DATA:
+            raise
+        raise QueryServiceError(
+            error.code,
+            "A value does not fit its column's declared type. Which one is told to those who may"
+            " read all rows of the tables.",
+        ) from None
 
 
 def completed(execution: QueryExecution, completion: Completion) -> QueryExecution:

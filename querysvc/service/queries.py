@@ -32,6 +32,7 @@ from querysvc.model import (
 )
 from querysvc.plan import ReadEstimate
 from querysvc.results.pages import ResultFormat, ResultPage
+from querysvc.service.access import Access
 from querysvc.service.admission import Admission
 from querysvc.service.audit import AuditLog
 from querysvc.service.clock import Clock
@@ -69,6 +70,7 @@ class QueryServiceParts:
     audit: AuditLog
     clock: Clock
     wake: Callable[[], None]
+    access_of: Callable[[Principal], Access] = lambda _: Access()
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
@@ -85,6 +87,7 @@ class QueryService:
             parts.admission,
             prepared=parts.prepared,
             clock=parts.clock,
+            access_of=parts.access_of,
         )
 
     def submit(self, submission: QuerySubmission, principal: Principal) -> QueryExecution:

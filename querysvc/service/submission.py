@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import (
@@ -15,6 +16,7 @@ from querysvc.model import (
     StatementType,
 )
 from querysvc.results.files import text_suffix
+from querysvc.service.access import Access
 from querysvc.service.admission import Admission
 from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
@@ -29,6 +31,7 @@ from querysvc.sql.positions import errors_moved
 from querysvc.state.codec import dumps, to_document
 from querysvc.state.repository import QueryRepository, SubmissionTerms
 from querysvc.state.rules import idempotency_mismatch
+from querysvc.state.values import WorkGroup
 
 
 class Submitter:
@@ -43,7 +46,9 @@ class Submitter:
         *,
         prepared: PreparedStatements,
         clock: Clock,
+        access_of: Callable[[Principal], Access],
     ) -> None:
+        self._access_of = access_of
         self._prepared = prepared
         self._queries = queries
         self._groups = groups
@@ -64,6 +69,7 @@ class Submitter:
             return known
         configuration = effective_configuration(work_group, submission.result_configuration)
         check_output_location(configuration.output_location)
+        self._require_location(configuration, work_group, principal)
         if submission.requires_output_location and not work_group.managed_results_enabled:
             _require_output(configuration)
         # A syntax error costs no place in the queue, but it costs the gate: the rate comes first.
@@ -100,6 +106,14 @@ class Submitter:
             timeout_seconds=submission.timeout_seconds,
         )
         return self._queries.add(execution, terms, fingerprint=mark)
+
+    def _require_location(
+        self, configuration: ResultConfiguration, work_group: WorkGroup, principal: Principal
+    ) -> None:
+        """Where the work group puts results anybody's may go; elsewhere needs a grant."""
+        location = configuration.output_location
+        if location not in (None, work_group.result_configuration.output_location):
+            self._access_of(principal).require_locations((location,))
 
     def _known(
         self, submission: QuerySubmission, principal: Principal, mark: str

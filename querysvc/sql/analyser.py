@@ -113,5 +113,6 @@ def _statement(
         tables,
         columns,
         is_deterministic=context.is_deterministic,
+        hides_rows=bool(context.row_filters),
         warnings=tuple(context.warnings),
     )

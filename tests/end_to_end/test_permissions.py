@@ -114,6 +114,7 @@ def office(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
         office.grant("role:analyst", "select", "table:shop.notes")
         office.grant("role:analyst", "select", "table:shop.people")
         office.grant("user:ann", "use", "location:s3://data/ann")
+        office.grant("user:eve", "select", "table:shop.bad_csv", row_filter="id < 3")
         yield office
 
 
@@ -206,6 +207,22 @@ def test_hidden_columns_are_granted_by_name_as_others(office: Office) -> None:
     message = refused(office.rows, 'SELECT "$path" FROM shop.orders')
     assert "Cannot select from columns [$path]" in message
     assert len(office.rows('SELECT "$path" FROM shop.people')) == 2
+
+
+def test_bad_values_of_hidden_rows_are_not_told(office: Office) -> None:
+    assert "five" in refused(lambda sql: office.rows(sql, "root"), "TABLE shop.bad_csv")
+    message = refused(lambda sql: office.rows(sql, "eve"), "TABLE shop.bad_csv")
+    assert "HIVE_BAD_DATA" in message
+    assert "five" not in message
+    assert "rows.csv" not in message
+
+
+def test_results_go_where_the_work_group_or_a_grant_says(office: Office) -> None:
+    athena = office.aws("athena")
+    with pytest.raises(athena.exceptions.ClientError, match="Cannot use location s3://data/orders"):
+        athena.start_query_execution(
+            QueryString="SELECT 1", ResultConfiguration={"OutputLocation": "s3://data/orders/"}
+        )
 
 
 def test_the_rest_catalog_shows_what_is_granted(office: Office) -> None:
