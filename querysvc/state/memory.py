@@ -230,6 +230,14 @@ class MemoryState(MemoryWrites, MemoryRecords):
             ]
         return QueueCounts(states.count(QueryState.QUEUED), states.count(QueryState.RUNNING))
 
+    def open_count(self, principal: str) -> int:
+        """How many of the principal's queries wait or run now."""
+        with self._queries_lock:
+            return sum(
+                entry.execution.principal == principal and not entry.execution.state.is_terminal
+                for entry in self._entries.values()
+            )
+
     def queued_total(self) -> int:
         """How many queries wait in all work groups."""
         with self._queries_lock:

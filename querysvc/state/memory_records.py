@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from querysvc.state.repository import UsageCap
 from querysvc.state.rules import decode_sequence_token, encode_sequence_token, in_order
 from querysvc.state.values import (
     ApiKey,
@@ -28,6 +29,7 @@ class MemoryRecords:
         self._api_keys: dict[str, ApiKey] = {}
         self._key_pairs: dict[str, KeyPair] = {}
         self._grants: dict[str, Grant] = {}
+        self._usage: dict[tuple[str, datetime], int] = {}
         self._named_queries: dict[str, NamedQuery] = {}
         self._prepared: dict[tuple[str, str], PreparedStatement] = {}
         self._tags: dict[str, dict[str, str]] = {}
@@ -116,6 +118,25 @@ class MemoryRecords:
         kinds = frozenset(grant.kind for grant in grants)
         return kinds, tuple(
             grant for grant in grants if grant.revoked_at is None and grant.grantee in grantees
+        )
+
+    def add_usage(
+        self, scope: str, hour: datetime, scanned_bytes: int, caps: Sequence[UsageCap]
+    ) -> UsageCap | None:
+        with self._lock:
+            for cap in caps if scanned_bytes > 0 else ():
+                if self._used(scope, cap.since) + scanned_bytes > cap.scanned_bytes_max:
+                    return cap
+            self._usage[scope, hour] = self._usage.get((scope, hour), 0) + scanned_bytes
+            return None
+
+    def usage_since(self, scope: str, since: datetime) -> int:
+        with self._lock:
+            return self._used(scope, since)
+
+    def _used(self, scope: str, since: datetime) -> int:
+        return sum(
+            used for (own, hour), used in self._usage.items() if own == scope and hour >= since
         )
 
     def get_named_query(self, query_id: str) -> NamedQuery | None:

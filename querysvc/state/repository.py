@@ -80,6 +80,14 @@ class QueueCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageCap:
+    """At most so many bytes since a time."""
+
+    since: datetime
+    scanned_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recovery:
     """What recovery did: queries queued again, and queries ended."""
 
@@ -163,6 +171,10 @@ class QueryRepository(Protocol):
 
     def queued_total(self) -> int:
         """How many queries wait in all work groups."""
+        ...
+
+    def open_count(self, principal: str) -> int:
+        """How many of the principal's queries wait or run now."""
         ...
 
     def queue_position(self, query_id: str) -> int | None:
@@ -278,6 +290,23 @@ class KeyRepository(Protocol):
     def revoke_key_pair(self, access_key_id: str, *, revoked_at: datetime) -> bool: ...
 
 
+class UsageRepository(Protocol):
+    """How many bytes were read in each hour, by scope: a work group, or a principal."""
+
+    def add_usage(
+        self, scope: str, hour: datetime, scanned_bytes: int, caps: Sequence[UsageCap]
+    ) -> UsageCap | None:
+        """Add bytes (or take some back) unless a cap is exceeded by it: then that cap.
+
+        Caps are asked of nobody when bytes are taken back.
+        """
+        ...
+
+    def usage_since(self, scope: str, since: datetime) -> int:
+        """The bytes of the hours from a time on."""
+        ...
+
+
 class GrantRepository(Protocol):
     """Permissions; revoked ones stay, so that a kind once governed is not open again."""
 
@@ -358,6 +387,7 @@ class State(
     WorkGroupRepository,
     KeyRepository,
     GrantRepository,
+    UsageRepository,
     SavedRepository,
     TagRepository,
     AuditRepository,

@@ -12,11 +12,20 @@ from querysvc.state.sql_records import (
     SqlTags,
     SqlWorkGroups,
 )
+from querysvc.state.sql_usage import SqlUsage
 from querysvc.state.sql_writes import SqlWrites
 
 
 class SqlState(
-    SqlQueries, SqlWrites, SqlWorkGroups, SqlKeys, SqlGrants, SqlSaved, SqlTags, SqlAudit
+    SqlQueries,
+    SqlWrites,
+    SqlWorkGroups,
+    SqlKeys,
+    SqlGrants,
+    SqlUsage,
+    SqlSaved,
+    SqlTags,
+    SqlAudit,
 ):
     """All of the state over one database, whose schema is at head (see migrate.py)."""
 

@@ -249,6 +249,13 @@ class SqlQueries:
             counts = {row.state: row.queries for row in connection.execute(statement)}
         return QueueCounts(counts.get(_QUEUED, 0), counts.get(_RUNNING, 0))
 
+    def open_count(self, principal: str) -> int:
+        """How many of the principal's queries wait or run now."""
+        is_open = _Q.c.state.in_([_QUEUED, _RUNNING])
+        statement = select(func.count()).where(is_open, _Q.c.principal == principal)
+        with self._database.read() as connection:
+            return int(connection.scalar(statement) or 0)
+
     def queued_total(self) -> int:
         """How many queries wait in all work groups."""
         statement = select(func.count()).where(_Q.c.state == _QUEUED)

@@ -138,6 +138,15 @@ key_pairs = Table(
     Column("document", Text, nullable=False),
 )
 
+usage_hours = Table(
+    "usage_hours",
+    metadata,
+    Column("scope", String(320), primary_key=True),
+    Column("hour", UtcTimestamp, primary_key=True),
+    Column("scanned_bytes", BigInteger, nullable=False),
+    comment="Bytes that were read, or are about to be, by work group and by principal.",
+)
+
 grants = Table(
     "grants",
     metadata,

@@ -54,8 +54,14 @@ class WorkGroupLimits:
     queued_max: int | None = None
     submissions_per_second: float | None = None
     submissions_burst: int | None = None
+    open_per_user_max: int | None = None
+    """Queries of one principal that wait or run."""
     scanned_bytes_max: int | None = None
     """BytesScannedCutoffPerQuery: refused from the estimate, before the scan."""
+    scanned_bytes_per_hour_max: int | None = None
+    """Of all queries together; so is what follows. Hours, days and months are UTC's."""
+    scanned_bytes_per_day_max: int | None = None
+    scanned_bytes_per_month_max: int | None = None
     result_bytes_max: int | None = None
     timeout_seconds: float | None = None
     memory_bytes: int | None = None
@@ -99,6 +105,23 @@ class WorkGroupUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What may be taken with a key, whatever the work group allows; None is no limit.
+
+    Open queries and bytes are counted over everything that the key's principal does.
+    """
+
+    open_max: int | None = None
+    """Queries that wait or run."""
+    submissions_per_second: float | None = None
+    scanned_bytes_max: int | None = None
+    """Of one query."""
+    scanned_bytes_per_hour_max: int | None = None
+    scanned_bytes_per_day_max: int | None = None
+    scanned_bytes_per_month_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """An API key as stored: never its secret, only the secret's hash."""
 
@@ -114,6 +137,7 @@ class ApiKey:
     revoked_at: datetime | None = None
     scram_verifier: str | None = field(default=None, repr=False)
     """What checks a SCRAM proof of the key; None for keys made before there were any."""
+    limits: KeyLimits = KeyLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +152,7 @@ class KeyPair:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    limits: KeyLimits = KeyLimits()
 
 
 @dataclass(frozen=True, slots=True)

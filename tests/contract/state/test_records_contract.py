@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from querysvc.model import ResultConfiguration
-from querysvc.state.repository import State
+from querysvc.state.repository import State, UsageCap
 from querysvc.state.values import (
     ApiKey,
     AuditEntry,
@@ -119,6 +120,29 @@ def test_a_kind_stays_governed_when_its_last_grant_is_revoked(state: State) -> N
     assert not state.revoke_grant("g2", revoked_at=NOW)
     assert state.grants_of({"user:ada"}) == (frozenset({"table"}), ())
     assert state.list_grants() == (dataclasses.replace(grant(1), revoked_at=NOW),)
+
+
+def test_bytes_are_added_up_to_a_cap(state: State) -> None:
+    hour = NOW.replace(minute=0, second=0, microsecond=0)
+    cap = UsageCap(hour - timedelta(hours=2), 100)
+    assert state.add_usage("user:ada", hour - timedelta(hours=3), 1000, ()) is None
+    assert state.add_usage("user:ada", hour - timedelta(hours=2), 60, (cap,)) is None
+    assert state.add_usage("user:bob", hour, 90, (cap,)) is None
+    assert state.add_usage("user:ada", hour, 40, (cap,)) is None
+    assert state.add_usage("user:ada", hour, 1, (UsageCap(hour, 1000), cap)) == cap
+    assert state.usage_since("user:ada", cap.since) == 100
+    assert state.add_usage("user:ada", hour, -30, (cap,)) is None
+    assert state.usage_since("user:ada", hour) == 10
+    assert state.add_usage("user:ada", hour, 30, (cap,)) is None
+
+
+def test_bytes_added_at_once_never_exceed_the_cap(state: State) -> None:
+    hour = NOW.replace(minute=0, second=0, microsecond=0)
+    cap = UsageCap(hour, 50)
+    with ThreadPoolExecutor(8) as pool:
+        refused = list(pool.map(lambda _: state.add_usage("user:ada", hour, 10, (cap,)), range(16)))
+    assert refused.count(None) == 5
+    assert state.usage_since("user:ada", hour) == 50
 
 
 def test_named_queries(state: State) -> None:
