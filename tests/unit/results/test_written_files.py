@@ -21,6 +21,7 @@ import pytest
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.results.writing.encoder import FileEncoder
 from querysvc.results.writing.files import FileSet, WriteJob, WrittenFile
+from querysvc.sql.writes.codecs import CODECS
 from querysvc.types import algebra
 from querysvc.types.algebra import TrinoType
 from querysvc.write_plan import Compression, FileFormat, WriteLayout, WrittenColumn
@@ -95,28 +96,8 @@ EXPECTED = {
 @pytest.mark.parametrize(
     ("form", "codec", "read"),
     [
-        *(
-            (Format.PARQUET, codec, pq.read_table)
-            for codec in Compression
-            if codec
-            in (
-                Compression.NONE,
-                Compression.GZIP,
-                Compression.SNAPPY,
-                Compression.ZSTD,
-                Compression.LZ4,
-            )
-        ),
-        *(
-            (Format.ORC, codec, orc.read_table)
-            for codec in (
-                Compression.NONE,
-                Compression.ZLIB,
-                Compression.SNAPPY,
-                Compression.ZSTD,
-                Compression.LZ4,
-            )
-        ),
+        *((Format.PARQUET, codec, pq.read_table) for codec in CODECS[Format.PARQUET]),
+        *((Format.ORC, codec, orc.read_table) for codec in CODECS[Format.ORC]),
     ],
 )
 def test_columnar_files_hold_every_type(

@@ -147,7 +147,8 @@ def test_as_inside_parentheses_makes_no_query_of_a_create_table() -> None:
 def test_properties_decide_format_codec_and_keys() -> None:
     statement = analyse(
         "CREATE TABLE N (One, two) COMMENT 'it''s' WITH (format = 'orc',"
-        " orc_compression = 'snappy', external_location = 's3://b/n', partitioned_by = ARRAY['TWO']) AS SELECT 1, 'x'"
+        " orc_compression = 'snappy', external_location = 's3://b/n',"
+        " partitioned_by = ARRAY['TWO']) AS SELECT 1, 'x'"
     )
     assert isinstance(statement, CreateTableAs)
     assert (statement.table.name, statement.comment) == ("n", "it's")
