@@ -22,6 +22,7 @@ from querysvc.model import Principal, ResultConfiguration
 from querysvc.plan import AnalysedStatement, ResourceLimits
 from querysvc.planning.access import GuardedFetcher
 from querysvc.planning.metadata import CatalogMetadata
+from querysvc.planning.partition_predicates import EnginePredicates
 from querysvc.planning.partitions import PartitionSelector
 from querysvc.planning.planner import Planner
 from querysvc.planning.request import QueryPlanner
@@ -266,7 +267,8 @@ class Application:
         self.metrics.watch(self._gauges())
 
     def _planner(self) -> QueryPlanner:
-        selector = PartitionSelector(self.catalog)
+        predicates = EnginePredicates(self.engine, self._directory.scratch())
+        selector = PartitionSelector(self.catalog, predicates)
         planner = Planner(selector, self.storage, self._guard, self.gateway.expect, self.state)
         address = f"http://{self.settings.host}:{self.settings.port}"
         tables = SystemTables(self._listing_of, self.state, self._node, address)

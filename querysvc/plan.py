@@ -196,6 +196,26 @@ class ExecutionControl(Protocol):
         ...
 
 
+class NoControl:
+    """An ExecutionControl of a run that nobody watches or stops."""
+
+    def is_cancelled(self) -> bool:
+        """It runs to its end, or to its limits."""
+        return False
+
+    def on_cancel(self, action: Callable[[], None]) -> None:
+        """Nobody cancels it."""
+
+    def on_estimate(self, estimate: ReadEstimate) -> None:
+        """Whatever it reads is let through."""
+
+    def on_progress(self, progress: Progress) -> None:
+        """Nobody watches."""
+
+    def on_batch(self, end_offset: int, rows: int) -> None:
+        """Its rows are looked at when it has ended."""
+
+
 class Engine(Protocol):
     """Runs plans. Errors are QueryServiceErrors; a cancelled run raises USER_CANCELED."""
 

@@ -41,6 +41,11 @@ _MILLISECOND = timedelta(milliseconds=1)
 _EXACT_KINDS = frozenset({KeyKind.TEXT, KeyKind.INTEGER, KeyKind.DECIMAL, KeyKind.DATE})
 
 
+def is_exact(key: PartitionKey) -> bool:
+    """Whether what the catalog checks of the key's domain is all that the domain says."""
+    return key.kind in _EXACT_KINDS
+
+
 def literal_of(key: PartitionKey, type_: TrinoType, text: str) -> LiteralValue:
     """The typed value of a partition's text; HIVE_INVALID_PARTITION_VALUE when it is none."""
     try:

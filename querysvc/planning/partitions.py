@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import compress
 
 from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.model import Session
 from querysvc.plan import TableReference
+from querysvc.planning.partition_predicates import PredicateEvaluator, surviving
 from querysvc.planning.partition_values import literal_of, predicate_of
 from querysvc.tree import LiteralValue
 from querysvc.types.algebra import TrinoType
@@ -44,17 +47,22 @@ class PartitionSelection:
 class PartitionSelector:
     """Finds partitions through the catalog, with the filters pushed into its store."""
 
-    def __init__(self, catalog: CatalogService) -> None:
+    def __init__(
+        self, catalog: CatalogService, evaluator: PredicateEvaluator | None = None
+    ) -> None:
         self._catalog = catalog
+        self._evaluator = evaluator
 
-    def select(self, reference: TableReference, now: datetime) -> PartitionSelection:
-        """The partitions that the reference's domains leave; raises QueryServiceErrors."""
+    def select(
+        self, reference: TableReference, now: datetime, session: Session | None = None
+    ) -> PartitionSelection:
+        """The partitions that the reference's filters leave; raises QueryServiceErrors."""
         table = reference.table
         _check_supported(table)
         try:
             if not table.partition_keys:
                 return PartitionSelection(reference, (_whole(table),), 1)
-            return self._partitioned(reference, now)
+            return self._filtered(self._partitioned(reference, now), session)
         except ProjectionError as error:
             code = ErrorCode.__members__.get(error.code, ErrorCode.INVALID_TABLE_PROPERTY)
             raise QueryServiceError(code, error.message) from error
@@ -72,6 +80,20 @@ class PartitionSelector:
         )
         own = (table.location,) if table.location else ()
         return tuple(dict.fromkeys((*own, *registered)))
+
+    def _filtered(
+        self, selection: PartitionSelection, session: Session | None
+    ) -> PartitionSelection:
+        """The selection without the partitions that its predicate over the keys excludes."""
+        if self._evaluator is None or session is None:
+            return selection
+        values = [partition.values for partition in selection.partitions]
+        kept = surviving(selection.reference, values, self._evaluator, session)
+        if kept is None or all(kept):
+            return selection
+        left = tuple(compress(selection.partitions, kept))
+        is_most = selection.survives_mostly and len(left) * 2 >= len(values)
+        return replace(selection, partitions=left, survives_mostly=is_most)
 
     def _partitioned(self, reference: TableReference, now: datetime) -> PartitionSelection:
         table = reference.table

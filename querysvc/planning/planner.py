@@ -77,7 +77,8 @@ class Planner:
         now = request.session.started_at or datetime.now(UTC)
         committed = self._writes.committed_writes() if self._writes else 0
         selections = [
-            self._selector.select(reference, now) for reference in request.statement.tables
+            self._selector.select(reference, now, request.session)
+            for reference in request.statement.tables
         ]
         listed: Listed = list_selections(self._lister, selections)
         if self._writes is not None and selections:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import (
     Principal,
-    Progress,
     QuerySubmission,
     ResultColumn,
     Session,
     StatementType,
 )
-from querysvc.plan import AnalysedStatement, Engine, ReadEstimate, ResourceLimits
+from querysvc.plan import AnalysedStatement, Engine, NoControl, ReadEstimate, ResourceLimits
 from querysvc.planning.request import PlanRequest, QueryPlanner
 from querysvc.service.clock import Clock
 from querysvc.service.execution import limits_of
@@ -95,7 +93,7 @@ class Inspector:
             guard=work_group.guard,
             limits=limits_of(self._limits, work_group, SubmissionTerms()),
         )
-        return self._engine.estimate(self._planner.plan(request).plan, _NoControl())
+        return self._engine.estimate(self._planner.plan(request).plan, NoControl())
 
     def _analyse(self, submission: QuerySubmission, principal: Principal) -> object:
         session = self._session(submission, principal)
@@ -116,21 +114,3 @@ class Inspector:
             user=session_user(submission, principal),
         )
 
-
-class _NoControl:
-    """An ExecutionControl for what nobody watches."""
-
-    def is_cancelled(self) -> bool:
-        return False
-
-    def on_cancel(self, action: Callable[[], None]) -> None:
-        """Nobody cancels an estimate."""
-
-    def on_estimate(self, estimate: ReadEstimate) -> None:
-        """The estimate is the answer."""
-
-    def on_progress(self, progress: Progress) -> None:
-        """Nobody watches."""
-
-    def on_batch(self, end_offset: int, rows: int) -> None:
-        """An estimate has no rows."""

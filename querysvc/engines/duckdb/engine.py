@@ -23,6 +23,7 @@ from querysvc.plan import (
     ExecutionControl,
     ExecutionOutcome,
     ExecutionPlan,
+    NoControl,
     ReadEstimate,
     ResourceLimits,
     StoredObject,
@@ -116,7 +117,7 @@ class DuckDBEngine:
             descriptor = _create(target)
             try:
                 limits = ResourceLimits(timeout_seconds=3600)
-                run = _Run(self._supervisor, self._settings, limits, _Uncontrolled())
+                run = _Run(self._supervisor, self._settings, limits, NoControl())
                 run.run(EncodeText(columns), (source, descriptor))
             finally:
                 os.close(descriptor)
@@ -363,26 +364,6 @@ class _WakeUp:
         with self._lock:
             self._is_closed = True
             os.close(self.descriptor)
-
-
-class _Uncontrolled:
-    """A control for work that nobody watches."""
-
-    def is_cancelled(self) -> bool:
-        """Never."""
-        return False
-
-    def on_cancel(self, action: Callable[[], None]) -> None:
-        """Nobody cancels."""
-
-    def on_estimate(self, estimate: ReadEstimate) -> None:
-        """Nobody asks."""
-
-    def on_progress(self, progress: Progress) -> None:
-        """Nobody looks."""
-
-    def on_batch(self, end_offset: int, rows: int) -> None:
-        """Nobody reads yet."""
 
 
 def _cancelled_error() -> QueryServiceError:
