@@ -4,7 +4,7 @@ intend    what may have to be taken back, durable before anything is done
 stage     objects as open multipart uploads: nobody sees them
 place     uploads become objects, which readers hide (planning.visibility); the catalog's entries
 commit    `QueryRepository.finish` with SUCCEEDED, in one transaction with the write's record
-undo      before that: all of it, as far as it went (ADR-0020)
+undo      before that: all of it, as far as it went (ADR-0021)
 """
 
 from __future__ import annotations
