@@ -20,7 +20,7 @@ from querysvc_drivers.pgwire.errors import (
     WireError,
 )
 from querysvc_drivers.pgwire.lexer import split
-from querysvc_drivers.pgwire.parameters import literal, null_literal
+from querysvc_drivers.pgwire.parameters import Values, literal, null_literal, value_text
 from querysvc_drivers.pgwire.session import PgSession, Portal, description
 from querysvc_drivers.pgwire.sources import RowSource
 from querysvc_drivers.pgwire.types import Column, Oid, column, pg_type, trino_type
@@ -105,14 +105,14 @@ class ExtendedProtocol:
         session = self._session
         if message.portal and message.portal in session.portals:
             raise WireError(DUPLICATE_CURSOR, f'cursor "{message.portal}" already exists')
-        literals = await self._literals(prepared, message)
+        values = await self._values(prepared, message)
         await self._drop_portal(message.portal)
         statement = prepared.statement
         copy = statement if isinstance(statement, st.Copy) else None
 
         async def start() -> RowSource:
             assert statement is not None, "an empty statement is not begun"
-            return (await session.source(statement, literals))[0]
+            return (await session.source(statement, values))[0]
 
         session.portals[message.portal] = Portal(
             LazySource(start, has_rows=_has_rows(statement)),
@@ -174,7 +174,7 @@ class ExtendedProtocol:
             )
         return found
 
-    async def _literals(self, prepared: Prepared, message: messages.Bind) -> tuple[str, ...]:
+    async def _values(self, prepared: Prepared, message: messages.Bind) -> Values:
         count = len(message.values)
         formats = message.formats or (0,)
         if len(formats) == 1:
@@ -194,9 +194,10 @@ class ExtendedProtocol:
         if prepared.types is None and count:
             await self._resolve(prepared, is_for_values=True)
         zone = self._session.variables.get("timezone")
-        return tuple(
-            literal(value, oid, is_binary=bool(code), zone=zone)
-            for value, oid, code in zip(message.values, prepared.types or (), formats, strict=True)
+        given = list(zip(message.values, prepared.types or (), formats, strict=True))
+        return Values(
+            tuple(literal(v, oid, is_binary=bool(code), zone=zone) for v, oid, code in given),
+            tuple(value_text(v, oid, is_binary=bool(code)) for v, oid, code in given),
         )
 
     async def _resolve(self, prepared: Prepared, *, is_for_values: bool = False) -> None:
@@ -257,8 +258,7 @@ class ExtendedProtocol:
         prepared.types = tuple(
             oid or inferred.get(number, int(Oid.TEXT)) for number, oid in enumerate(declared, 1)
         )
-        literals = tuple(null_literal(None) for _ in prepared.types)
-        answer = await session.catalog_answer(query, literals)
+        answer = await session.catalog_answer(query, (None,) * len(prepared.types))
         prepared.columns = None if answer is None else await answer.columns()
 
     async def _columns_of(self, statement: st.Statement | None) -> tuple[Column, ...] | None:

@@ -7,6 +7,7 @@ import re
 import struct
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -37,6 +38,35 @@ _TIMESTAMP: Final = re.compile(
 )
 _NUMERIC_HEAD: Final = struct.Struct(">hHHh")
 _NUMERIC_SIGNS: Final = {0: "", 0x4000: "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The values of `$1` … : as expressions of Trino, and as PostgreSQL's texts."""
+
+    literals: tuple[str, ...] = ()
+    texts: tuple[str | None, ...] = ()
+
+
+def value_text(value: bytes | None, oid: int, *, is_binary: bool) -> str | None:
+    """A bound value in PostgreSQL's text format."""
+    if value is None or not is_binary:
+        return None if value is None else value.decode(errors="replace")
+    element = ELEMENTS.get(oid)
+    if element is not None:
+        items = (value_text(item, element, is_binary=True) for item in binary_items(value))
+        return "{" + ",".join(map(_item_text, items)) + "}"
+    try:
+        return _TEXTS[oid](value) if oid in _TEXTS else value.decode()
+    except (ValueError, struct.error, KeyError):
+        raise WireError(INVALID_BINARY, f"invalid binary value of OID {oid}") from None
+
+
+def _item_text(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def null_literal(type_: TrinoType | None) -> str:

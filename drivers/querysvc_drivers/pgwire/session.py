@@ -26,6 +26,7 @@ from querysvc_drivers.pgwire.errors import (
     warning_message,
 )
 from querysvc_drivers.pgwire.live import LiveQuery
+from querysvc_drivers.pgwire.parameters import Values
 from querysvc_drivers.pgwire.rows import RowFormat, data_rows
 from querysvc_drivers.pgwire.sources import (
     FetchSource,
@@ -39,6 +40,7 @@ from querysvc_drivers.pgwire.variables import Variables, shown_name
 
 IDLE, IN_TRANSACTION, FAILED = "I", "T", "E"
 DEFAULT_SCHEMA: Final = "default"
+NO_VALUES: Final = Values()
 _WRITE_BYTES: Final = 1 << 20
 """About so many bytes of rows are made and sent at once."""
 _INLINE_ROWS_MAX: Final = 100
@@ -100,22 +102,22 @@ class PgSession:
     _schemas: dict[str, str] = field(default_factory=dict)
 
     async def source(
-        self, statement: st.Statement, literals: tuple[str, ...] = ()
+        self, statement: st.Statement, values: Values = NO_VALUES
     ) -> tuple[RowSource, st.Copy | None]:
-        """Begin a statement; `literals` are the values of `$1` … ."""
+        """Begin a statement."""
         self._check_transaction(statement)
         copy = statement if isinstance(statement, st.Copy) else None
         if isinstance(statement, st.Copy):
             statement = statement.query
         if isinstance(statement, st.CatalogQuery):
-            return await self._catalog(statement, literals), copy
+            return await self._catalog(statement, values), copy
         if isinstance(statement, st.UserQuery):
-            return await self._live(statement, literals), copy
+            return await self._live(statement, values), copy
         handler = _HANDLERS[type(statement)]
         return await handler(self, statement), copy
 
-    async def _live(self, query: st.UserQuery, literals: tuple[str, ...]) -> RowSource:
-        submission = await self.submission(query, literals)
+    async def _live(self, query: st.UserQuery, values: Values) -> RowSource:
+        submission = await self.submission(query, values.literals)
         live = await LiveQuery.submit(self.services.queries, submission, self.principal)
         self.running = live
         return LiveSource(live)
@@ -157,16 +159,16 @@ class PgSession:
                 return name
         return DEFAULT_SCHEMA
 
-    async def _catalog(self, query: st.CatalogQuery, literals: tuple[str, ...]) -> RowSource:
-        answer = await self.catalog_answer(query, literals)
+    async def _catalog(self, query: st.CatalogQuery, values: Values) -> RowSource:
+        answer = await self.catalog_answer(query, values.texts)
         if answer is None:
             if isinstance(query.otherwise, StatementError):
                 raise query.otherwise
-            return await self._live(query.otherwise, literals)
+            return await self._live(query.otherwise, values)
         return answer
 
     async def catalog_answer(
-        self, query: st.CatalogQuery, literals: tuple[str, ...]
+        self, query: st.CatalogQuery, texts: tuple[str | None, ...]
     ) -> LocalSource | None:
         """The rows of a query on pg_catalog; None when it is none."""
         facts = SessionFacts(
@@ -177,7 +179,7 @@ class PgSession:
             settings=dict(self.variables.all()),
         )
         answer = await asyncio.to_thread(
-            self.services.catalog.answer, query.sql, literals, facts, self.principal
+            self.services.catalog.answer, query.sql, texts, facts, self.principal
         )
         if answer is None:
             return None

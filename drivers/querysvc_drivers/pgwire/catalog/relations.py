@@ -1,0 +1,517 @@
+"""pg_catalog's and information_schema's relations: their columns, and the rows that ours have.
+
+What no such catalog has here (indexes, constraints, triggers …) is there and empty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from querysvc_drivers.pgwire.catalog.snapshot import Relation, RelationColumn, Snapshot
+from querysvc_drivers.pgwire.types import ELEMENTS, Oid
+
+PG_CATALOG: Final = "pg_catalog"
+INFORMATION_SCHEMA: Final = "information_schema"
+PG_CATALOG_OID: Final = 11
+INFORMATION_SCHEMA_OID: Final = 13_000
+OWNER_OID: Final = 10
+HEAP_OID: Final = 2
+CLASS_OID: Final = 1259
+_COLLATION_OID: Final = 100
+_TABLESPACE_OID: Final = 1663
+_UTF8: Final = 6
+_HEADER: Final = 4
+
+Row = dict[str, Any]
+"""Values by column name, of any type that SQLite holds; what is left out has its default."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDefinition:
+    """A column of a system relation."""
+
+    name: str
+    type_oid: int
+    is_not_null: bool
+
+    @property
+    def default(self) -> Any:
+        """What stands in it when nothing else is known."""
+        if not self.is_not_null:
+            return None
+        return "" if self.type_oid in _TEXTUAL else 0
+
+
+@dataclass(frozen=True, slots=True)
+class SystemType:
+    """A line of pg_type."""
+
+    values: Mapping[str, Any]
+
+    @property
+    def oid(self) -> int:
+        """Its number."""
+        return int(self.values["oid"])
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.values["typname"])
+
+
+_TEXTUAL: Final = frozenset({int(Oid.TEXT), int(Oid.NAME), int(Oid.CHAR), int(Oid.VARCHAR)})
+_FUNCTION_COLUMNS: Final = (
+    *("typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout", "typsubscript"),
+)
+_NUMBERS: Final = frozenset({"oid", "typlen", "typelem", "typarray", "typcollation"})
+_FIRST_PROCEDURE: Final = 1_000
+
+
+@cache
+def system_types() -> tuple[SystemType, ...]:
+    """PostgreSQL's own types."""
+    lines = _lines("pg_types.txt")
+    names = next(lines).split()
+    procedures = {name: oid for oid, name in procedures_by_oid().items()}
+    return tuple(
+        SystemType(
+            {n: _type_value(n, v, procedures) for n, v in zip(names, line.split(), strict=True)}
+        )
+        for line in lines
+    )
+
+
+def _type_value(name: str, value: str, procedures: Mapping[str, int]) -> Any:
+    if name in _FUNCTION_COLUMNS:
+        return procedures.get(value, 0)
+    if name in _NUMBERS:
+        return int(value)
+    return {"t": 1, "f": 0}[value] if name in ("typbyval", "typispreferred") else value
+
+
+@cache
+def procedures_by_oid() -> Mapping[int, str]:
+    """The functions that types name, with numbers of our own."""
+    lines = _lines("pg_types.txt")
+    names = next(lines).split()
+    wanted = [names.index(column) for column in _FUNCTION_COLUMNS]
+    found = {line.split()[index] for line in lines for index in wanted} - {"-"}
+    return dict(enumerate(sorted(found), _FIRST_PROCEDURE))
+
+
+@cache
+def types_by_oid() -> Mapping[int, SystemType]:
+    """PostgreSQL's own types by number."""
+    return {type_.oid: type_ for type_ in system_types()}
+
+
+@cache
+def types_by_name() -> Mapping[str, SystemType]:
+    """PostgreSQL's own types by name."""
+    return {type_.name: type_ for type_ in system_types()}
+
+
+@cache
+def definitions() -> Mapping[str, tuple[ColumnDefinition, ...]]:
+    """The columns of each relation; those of information_schema have its name before theirs."""
+    oids = {type_.name: type_.oid for type_ in system_types()}
+    found = {}
+    for line in _lines("pg_relations.txt"):
+        name, _, columns = line.partition(": ")
+        schema, _, relation = name.partition(".")
+        key = relation if schema == PG_CATALOG else name
+        found[key] = tuple(_column(text, oids) for text in columns.split(", "))
+    return found
+
+
+def _column(text: str, oids: Mapping[str, int]) -> ColumnDefinition:
+    name, _, type_name = text.rstrip("!").rpartition(" ")
+    return ColumnDefinition(name, oids[type_name], text.endswith("!"))
+
+
+def _lines(resource: str) -> Iterator[str]:
+    text = resources.files(__package__).joinpath(resource).read_text()
+    return (line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def rows_of(relation: str, snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
+    """A relation's rows, in the order of its columns."""
+    make = _ROWS.get(relation)
+    columns = definitions()[relation]
+    for row in () if make is None else make(snapshot):
+        yield tuple(row.get(column.name, column.default) for column in columns)
+
+
+def needs_relations(names: frozenset[str]) -> bool:
+    """Whether rows of tables are wanted."""
+    return not names.isdisjoint(_OF_RELATIONS | _OF_COLUMNS)
+
+
+def needs_columns(names: frozenset[str]) -> bool:
+    """Whether rows of columns are wanted."""
+    return not names.isdisjoint(_OF_COLUMNS)
+
+
+_OF_COLUMNS: Final = frozenset(
+    {"pg_attribute", "pg_description", "pg_class", "information_schema.columns"}
+)
+_OF_RELATIONS: Final = frozenset(
+    {
+        *("pg_tables", "pg_views", "information_schema.tables", "information_schema.views"),
+        *("pg_stat_user_tables", "pg_stat_all_tables", "information_schema.table_privileges"),
+    }
+)
+
+
+def _databases(snapshot: Snapshot) -> Iterator[Row]:
+    for number, name in enumerate(snapshot.databases, 16_000):
+        yield {
+            "oid": number,
+            "datname": name,
+            "datdba": OWNER_OID,
+            "encoding": _UTF8,
+            "datlocprovider": "c",
+            "datallowconn": 1,
+            "datconnlimit": -1,
+            "dattablespace": _TABLESPACE_OID,
+            "datcollate": "C",
+            "datctype": "C.UTF-8",
+        }
+
+
+def _namespaces(snapshot: Snapshot) -> Iterator[Row]:
+    yield {"oid": PG_CATALOG_OID, "nspname": PG_CATALOG, "nspowner": OWNER_OID}
+    yield {"oid": INFORMATION_SCHEMA_OID, "nspname": INFORMATION_SCHEMA, "nspowner": OWNER_OID}
+    for oid, name in snapshot.schemas:
+        yield {"oid": oid, "nspname": name, "nspowner": OWNER_OID}
+
+
+def _classes(snapshot: Snapshot) -> Iterator[Row]:
+    schemas = {name: oid for oid, name in snapshot.schemas}
+    for relation in snapshot.relations:
+        yield {
+            "oid": relation.oid,
+            "relname": relation.name,
+            "relnamespace": schemas[relation.schema],
+            "relowner": OWNER_OID,
+            "relam": 0 if relation.is_view else HEAP_OID,
+            "reltuples": -1.0,
+            "relpersistence": "p",
+            "relkind": _kind(relation),
+            "relnatts": len(relation.columns),
+            "relhasrules": int(relation.is_view),
+            "relispopulated": 1,
+            "relreplident": "n" if relation.is_view else "d",
+        }
+
+
+def _kind(relation: Relation) -> str:
+    return "v" if relation.is_view else "r"
+
+
+def _attributes(snapshot: Snapshot) -> Iterator[Row]:
+    for relation in snapshot.relations:
+        for number, column in enumerate(relation.columns, 1):
+            type_ = types_by_oid()[column.type_oid].values
+            yield {
+                "attrelid": relation.oid,
+                "attname": column.name,
+                "atttypid": column.type_oid,
+                "attstattarget": -1,
+                "attlen": column.type_size,
+                "attnum": number,
+                "attndims": int(column.type_oid in ELEMENTS),
+                "attcacheoff": -1,
+                "atttypmod": column.type_modifier,
+                "attbyval": type_["typbyval"],
+                "attalign": type_["typalign"],
+                "attstorage": type_["typstorage"],
+                "attcollation": type_["typcollation"],
+                "attislocal": 1,
+            }
+
+
+def _types(_: Snapshot) -> Iterator[Row]:
+    for type_ in system_types():
+        yield {
+            **type_.values,
+            "typnamespace": PG_CATALOG_OID,
+            "typowner": OWNER_OID,
+            "typisdefined": 1,
+            "typtypmod": -1,
+        }
+
+
+def _procedures(_: Snapshot) -> Iterator[Row]:
+    for oid, name in procedures_by_oid().items():
+        yield {"oid": oid, "proname": name, "pronamespace": PG_CATALOG_OID, "prokind": "f"}
+
+
+def _roles(snapshot: Snapshot) -> Iterator[Row]:
+    yield {
+        "rolname": snapshot.facts.user,
+        "rolinherit": 1,
+        "rolcanlogin": 1,
+        "rolconnlimit": -1,
+        "rolpassword": "********",
+        "oid": OWNER_OID,
+    }
+
+
+def _users(snapshot: Snapshot) -> Iterator[Row]:
+    yield {"usename": snapshot.facts.user, "usesysid": OWNER_OID, "passwd": "********"}
+
+
+def _descriptions(snapshot: Snapshot) -> Iterator[Row]:
+    for relation in snapshot.relations:
+        comments = [(0, relation.comment)]
+        comments += [(n, column.comment) for n, column in enumerate(relation.columns, 1)]
+        for number, comment in comments:
+            if comment:
+                yield {
+                    "objoid": relation.oid,
+                    "classoid": CLASS_OID,
+                    "objsubid": number,
+                    "description": comment,
+                }
+
+
+def _settings(snapshot: Snapshot) -> Iterator[Row]:
+    for name, value in snapshot.facts.settings.items():
+        yield {
+            "name": name,
+            "setting": value,
+            "category": "",
+            "short_desc": "",
+            "context": "user",
+            "vartype": "string",
+            "source": "default",
+            "boot_val": value,
+            "reset_val": value,
+            "pending_restart": 0,
+        }
+
+
+def _tables(snapshot: Snapshot) -> Iterator[Row]:
+    for relation in snapshot.relations:
+        if not relation.is_view:
+            yield {
+                "schemaname": relation.schema,
+                "tablename": relation.name,
+                "tableowner": snapshot.facts.user,
+                **dict.fromkeys(("hasindexes", "hasrules", "hastriggers", "rowsecurity"), 0),
+            }
+
+
+def _views(snapshot: Snapshot) -> Iterator[Row]:
+    for relation in snapshot.relations:
+        if relation.is_view:
+            yield {
+                "schemaname": relation.schema,
+                "viewname": relation.name,
+                "viewowner": snapshot.facts.user,
+                "definition": relation.definition,
+            }
+
+
+def _table_statistics(snapshot: Snapshot) -> Iterator[Row]:
+    for relation in snapshot.relations:
+        if not relation.is_view:
+            yield {
+                "relid": relation.oid,
+                "schemaname": relation.schema,
+                "relname": relation.name,
+            }
+
+
+def _schemata(snapshot: Snapshot) -> Iterator[Row]:
+    for name in (PG_CATALOG, INFORMATION_SCHEMA, *(name for _, name in snapshot.schemas)):
+        yield {
+            "catalog_name": snapshot.facts.database,
+            "schema_name": name,
+            "schema_owner": snapshot.facts.user,
+        }
+
+
+def _information_tables(snapshot: Snapshot) -> Iterator[Row]:
+    for relation in snapshot.relations:
+        yield {
+            **_place(snapshot, relation),
+            "table_type": "VIEW" if relation.is_view else "BASE TABLE",
+            "is_insertable_into": "NO" if relation.is_view else "YES",
+            "is_typed": "NO",
+        }
+
+
+def _information_views(snapshot: Snapshot) -> Iterator[Row]:
+    for relation in snapshot.relations:
+        if relation.is_view:
+            yield {
+                **_place(snapshot, relation),
+                "view_definition": relation.definition,
+                "check_option": "NONE",
+                **dict.fromkeys(("is_updatable", "is_insertable_into"), "NO"),
+            }
+
+
+def _information_columns(snapshot: Snapshot) -> Iterator[Row]:
+    for relation in snapshot.relations:
+        for number, column in enumerate(relation.columns, 1):
+            yield {
+                **_place(snapshot, relation),
+                "column_name": column.name,
+                "ordinal_position": number,
+                "is_nullable": "YES",
+                "data_type": data_type(column.type_oid),
+                **_sizes(column),
+                "udt_catalog": snapshot.facts.database,
+                "udt_schema": PG_CATALOG,
+                "udt_name": types_by_oid()[column.type_oid].name,
+                "dtd_identifier": str(number),
+                "is_self_referencing": "NO",
+                "is_identity": "NO",
+                "identity_cycle": "NO",
+                "is_generated": "NEVER",
+                "is_updatable": "NO" if relation.is_view else "YES",
+            }
+
+
+def _place(snapshot: Snapshot, relation: Relation) -> Row:
+    return {
+        "table_catalog": snapshot.facts.database,
+        "table_schema": relation.schema,
+        "table_name": relation.name,
+    }
+
+
+_BITS: Final = {Oid.INT2: 16, Oid.INT4: 32, Oid.INT8: 64, Oid.FLOAT4: 24, Oid.FLOAT8: 53}
+
+
+def _sizes(column: RelationColumn) -> Row:
+    oid, modifier = column.type_oid, column.type_modifier
+    if oid in (Oid.VARCHAR, Oid.BPCHAR) and modifier >= _HEADER:
+        length = modifier - _HEADER
+        return {"character_maximum_length": length, "character_octet_length": 4 * length}
+    if oid == Oid.NUMERIC:
+        packed = modifier - _HEADER
+        return {
+            "numeric_precision": packed >> 16,
+            "numeric_precision_radix": 10,
+            "numeric_scale": packed & 0xFFFF,
+        }
+    bits = _BITS.get(Oid(oid)) if oid in Oid.__members__.values() else None
+    if bits is not None:
+        is_integer = oid in (Oid.INT2, Oid.INT4, Oid.INT8)
+        scale = {"numeric_scale": 0} if is_integer else {}
+        return {"numeric_precision": bits, "numeric_precision_radix": 2, **scale}
+    if oid in (Oid.TIME, Oid.TIMETZ, Oid.TIMESTAMP, Oid.TIMESTAMPTZ):
+        return {"datetime_precision": modifier}
+    return {"datetime_precision": 0} if oid == Oid.DATE else {}
+
+
+_SQL_NAMES: Final = {
+    "bool": "boolean",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "bpchar": "character",
+    "varchar": "character varying",
+    "time": "time without time zone",
+    "timetz": "time with time zone",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+    "char": '"char"',
+}
+
+
+def data_type(oid: int) -> str:
+    """A type as information_schema names it."""
+    if oid in ELEMENTS:
+        return "ARRAY"
+    name = types_by_oid()[oid].name
+    return _SQL_NAMES.get(name, name)
+
+
+def format_type(oid: int | None, modifier: int | None) -> str | None:
+    """A type with its parameters, as PostgreSQL's format_type writes it."""
+    if oid is None:
+        return None
+    type_ = types_by_oid().get(oid)
+    if type_ is None:
+        return "-" if oid == 0 else "???"
+    if type_.values["typcategory"] == "A" and type_.values["typelem"]:
+        return f"{format_type(type_.values['typelem'], modifier)}[]"
+    name = _SQL_NAMES.get(type_.name, type_.name)
+    if modifier is None or modifier < 0:
+        # A character without a length is not the same as character(1).
+        return "bpchar" if modifier is not None and name == "character" else name
+    return _with_modifier(oid, name, modifier)
+
+
+def _with_modifier(oid: int, name: str, modifier: int) -> str:
+    if oid == Oid.NUMERIC:
+        packed = modifier - _HEADER
+        return f"{name}({packed >> 16},{packed & 0xFFFF})"
+    if oid in (Oid.VARCHAR, Oid.BPCHAR):
+        return f"{name}({modifier - _HEADER})"
+    if oid in (Oid.TIME, Oid.TIMETZ, Oid.TIMESTAMP, Oid.TIMESTAMPTZ):
+        first, space, rest = name.partition(" ")
+        return f"{first}({modifier}){space}{rest}"
+    return name
+
+
+def array_text(items: list[Any]) -> str:
+    """An array as SQLite holds it here: JSON."""
+    return json.dumps(items)
+
+
+def _constant(row: Row) -> Callable[[Snapshot], Iterator[Row]]:
+    return lambda _: iter((row,))
+
+
+_ROWS: Final[Mapping[str, Callable[[Snapshot], Iterator[Row]]]] = {
+    "pg_am": _constant({"oid": HEAP_OID, "amname": "heap", "amtype": "t"}),
+    "pg_attribute": _attributes,
+    "pg_class": _classes,
+    "pg_collation": _constant(
+        {
+            "oid": _COLLATION_OID,
+            "collname": "default",
+            "collnamespace": PG_CATALOG_OID,
+            "collowner": OWNER_OID,
+            "collprovider": "d",
+            "collisdeterministic": 1,
+            "collencoding": -1,
+        }
+    ),
+    "pg_database": _databases,
+    "pg_description": _descriptions,
+    "pg_namespace": _namespaces,
+    "pg_proc": _procedures,
+    "pg_roles": _roles,
+    "pg_authid": _roles,
+    "pg_settings": _settings,
+    "pg_stat_all_tables": _table_statistics,
+    "pg_stat_user_tables": _table_statistics,
+    "pg_tables": _tables,
+    "pg_tablespace": _constant(
+        {"oid": _TABLESPACE_OID, "spcname": "pg_default", "spcowner": OWNER_OID}
+    ),
+    "pg_type": _types,
+    "pg_user": _users,
+    "pg_views": _views,
+    "information_schema.columns": _information_columns,
+    "information_schema.schemata": _schemata,
+    "information_schema.tables": _information_tables,
+    "information_schema.views": _information_views,
+    "information_schema.information_schema_catalog_name": (
+        lambda snapshot: iter(({"catalog_name": snapshot.facts.database},))
+    ),
+}
