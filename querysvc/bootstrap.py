@@ -21,6 +21,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal, ResultConfiguration
 from querysvc.plan import AnalysedStatement, ResourceLimits
 from querysvc.planning.access import GuardedFetcher
+from querysvc.planning.discovery import PartitionDiscovery, RecentDirectories
 from querysvc.planning.metadata import CatalogMetadata
 from querysvc.planning.partition_predicates import EnginePredicates
 from querysvc.planning.partitions import PartitionSelector
@@ -40,11 +41,13 @@ from querysvc.service.dispatch import Dispatcher
 from querysvc.service.execution import SHUTTING_DOWN, QueryRunner, RunnerParts
 from querysvc.service.explain import ExplainExecutor
 from querysvc.service.gate import GateLimits, GatePool
+from querysvc.service.gate_process import OPERATIONS
 from querysvc.service.housekeeping import Housekeeping, Task
 from querysvc.service.inspection import Inspector
 from querysvc.service.policies import Policies
 from querysvc.service.prepared import PreparedExecutor, PreparedStatements
 from querysvc.service.queries import QueryService, QueryServiceParts
+from querysvc.service.quotas import Quotas
 from querysvc.service.result_access import ResultAccess
 from querysvc.service.reuse import ResultReuse
 from querysvc.service.running import RunningQueries
@@ -81,6 +84,7 @@ from querysvc.telemetry import Metrics
 from querysvc.write_plan import WriteStatement
 from querysvc_catalog.service import CatalogService
 from querysvc_catalog.sql import SqlCatalogRepository
+from querysvc_drivers.pgwire import GATE_OPERATIONS
 
 _log = structlog.get_logger(__name__)
 _STOP_SECONDS = 5.0
@@ -180,6 +184,7 @@ class Application:
         metadata = SystemMetadata(CatalogMetadata(self.catalog))
         self._audit = AuditLog(self.state, self._clock)
         self.policies = Policies(self.state, self._audit, self._clock)
+        self._quotas = Quotas(self.state, self._clock)
         self.views = CatalogViews(repository, metadata, self.policies, self._clock.now)
 
     def _open_storage(self, stack: contextlib.ExitStack) -> None:
@@ -251,7 +256,12 @@ class Application:
                 groups=self.work_groups,
                 gate=self.gate,
                 prepared=self._prepared,
-                admission=Admission(self.state, admission_limits(self.settings), self._clock),
+                admission=Admission(
+                    self.state,
+                    admission_limits(self.settings),
+                    self._clock,
+                    self._quotas.key_limits,
+                ),
                 running=self._running,
                 watchers=self._watchers,
                 results=ResultAccess(self.state, self._spools, self._texts, self._running),
@@ -268,7 +278,12 @@ class Application:
 
     def _planner(self) -> QueryPlanner:
         predicates = EnginePredicates(self.engine, self._directory.scratch())
-        selector = PartitionSelector(self.catalog, predicates)
+        recent = RecentDirectories(
+            _Directories(self.storage),
+            self._clock.steady_seconds,
+            validity_seconds=self.settings.partition_discovery_validity_seconds,
+        )
+        selector = PartitionSelector(self.catalog, predicates, PartitionDiscovery(recent))
         planner = Planner(selector, self.storage, self._guard, self.gateway.expect, self.state)
         address = f"http://{self.settings.host}:{self.settings.port}"
         tables = SystemTables(self._listing_of, self.state, self._node, address)
@@ -292,6 +307,7 @@ class Application:
             audit=self._audit,
             metrics=self.metrics,
             clock=self._clock,
+            quotas=self._quotas,
             limits=self._limits,
             writes=self._writes,
         )
@@ -350,15 +366,17 @@ class Application:
 
 
 class _Directories:
-    """The DDL's lister over the storage client."""
+    """A lister of folders over the storage client."""
 
     def __init__(self, storage: StorageClient) -> None:
         self._storage = storage
 
-    def directories(self, location: str) -> Iterable[str]:
-        """The names of the «directories» directly under a location."""
-        prefixes = self._storage.list_prefixes([location])[0]
-        return [prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes]
+    def directories(self, locations: Sequence[str]) -> list[list[str]]:
+        """The names of the folders directly under each location."""
+        return [
+            [prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes]
+            for prefixes in self._storage.list_prefixes(locations)
+        ]
 
 
 def resource_limits(settings: Settings) -> ResourceLimits:
@@ -391,6 +409,7 @@ def gate_limits(settings: Settings) -> GateLimits:
         processes=settings.analysis_processes,
         timeout_seconds=settings.analysis_timeout_seconds,
         memory_bytes=settings.analysis_memory_bytes,
+        operations={**OPERATIONS, **GATE_OPERATIONS},
     )
 
 

@@ -121,11 +121,24 @@ def create_key(
     description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
     expires_days: Annotated[float | None, typer.Option(min=0.01, help="Days it is valid.")] = None,
     aws: Annotated[bool, typer.Option("--aws", help="An AWS-style key pair.")] = False,
+    open_max: Annotated[
+        int | None, typer.Option(min=1, help="Queries that may wait or run at once.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Submissions a second, on average.")
+    ] = None,
+    scan_max: Annotated[
+        int | None, typer.Option(min=1, help="Bytes that a query may read.")
+    ] = None,
+    scan_hour_max: Annotated[int | None, typer.Option(min=1, help="Bytes in an hour.")] = None,
+    scan_day_max: Annotated[int | None, typer.Option(min=1, help="Bytes in a day.")] = None,
+    scan_month_max: Annotated[int | None, typer.Option(min=1, help="Bytes in a month.")] = None,
     config: ConfigOption = None,
     state_dir: StateDirOption = None,
 ) -> None:
     """Make a key; its secret is shown once and cannot be read again."""
     from querysvc.service.auth import KeyRequest
+    from querysvc.state.values import KeyLimits
 
     expires_at = None if expires_days is None else datetime.now(UTC) + timedelta(days=expires_days)
     request = KeyRequest(
@@ -134,6 +147,14 @@ def create_key(
         work_groups=frozenset(work_group) if work_group else None,
         description=description,
         expires_at=expires_at,
+        limits=KeyLimits(
+            open_max=open_max,
+            submissions_per_second=rate,
+            scanned_bytes_max=scan_max,
+            scanned_bytes_per_hour_max=scan_hour_max,
+            scanned_bytes_per_day_max=scan_day_max,
+            scanned_bytes_per_month_max=scan_month_max,
+        ),
     )
     with _authenticator(config, state_dir) as authenticator:
         if aws:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.model import QuerySubmission
+from querysvc.model import Principal, QuerySubmission
 from querysvc.service.clock import Clock
 from querysvc.state.repository import QueryRepository
-from querysvc.state.values import WorkGroup, WorkGroupState
+from querysvc.state.values import KeyLimits, WorkGroup, WorkGroupState
 
 _QUEUE_RETRY_SECONDS = 5.0
 _TOKEN_LENGTH_MAX = 128
+_KEY_BURST = 10
 
 
 class RefusedForNowError(QueryServiceError):
@@ -62,9 +64,16 @@ class TokenBucket:
 class Admission:
     """Checks every submission that is not a repetition."""
 
-    def __init__(self, queries: QueryRepository, limits: AdmissionLimits, clock: Clock) -> None:
+    def __init__(
+        self,
+        queries: QueryRepository,
+        limits: AdmissionLimits,
+        clock: Clock,
+        key_limits: Callable[[Principal], KeyLimits] = lambda _: KeyLimits(),
+    ) -> None:
         self._queries = queries
         self._limits = limits
+        self._key_limits = key_limits
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
         self._lock = threading.Lock()
@@ -94,33 +103,48 @@ class Admission:
         if submission.timeout_seconds is not None and not submission.timeout_seconds > 0:
             raise QueryServiceError(ErrorCode.INVALID_REQUEST, "The timeout must be positive.")
 
-    def check_load(self, work_group: WorkGroup) -> None:
-        """Refuse when the work group is closed, too fast, or its queue is full."""
+    def check_load(self, work_group: WorkGroup, principal: Principal) -> None:
+        """Refuse when the work group is closed, it or the key too fast, or a queue is full."""
         if work_group.state is WorkGroupState.DISABLED:
             raise QueryServiceError(
                 ErrorCode.INVALID_REQUEST, f"WorkGroup {work_group.name} is disabled."
             )
-        wait_seconds = self._wait_seconds(work_group)
+        key = self._key_limits(principal)
+        own = work_group.limits
+        burst = own.submissions_burst or self._limits.submissions_burst
+        rate = own.submissions_per_second or self._limits.submissions_per_second
+        self._check_rate(f"user {principal.name}", key.submissions_per_second, _KEY_BURST)
+        self._check_rate(f"work group {work_group.name}", rate, burst)
+        self._check_open(principal, own.open_per_user_max, key.open_max)
+        self._check_queue(work_group)
+
+    def _check_rate(self, what: str, per_second: float | None, burst: int) -> None:
+        if per_second is None:
+            return
+        with self._lock:
+            bucket = self._buckets.get(what)
+            if bucket is None or (bucket.per_second, bucket.burst) != (per_second, burst):
+                bucket = TokenBucket(per_second, burst, self._clock)
+                self._buckets[what] = bucket
+        wait_seconds = bucket.take()
         if wait_seconds > 0.0:
             raise RefusedForNowError(
                 ErrorCode.TOO_MANY_REQUESTS,
-                f"Rate exceeded: work group {work_group.name} takes no more submissions now.",
+                f"Rate exceeded: {what} takes no more submissions now.",
                 retry_after_seconds=wait_seconds,
             )
-        self._check_queue(work_group)
 
-    def _wait_seconds(self, work_group: WorkGroup) -> float:
-        limits = work_group.limits
-        per_second = limits.submissions_per_second or self._limits.submissions_per_second
-        if per_second is None:
-            return 0.0
-        burst = limits.submissions_burst or self._limits.submissions_burst
-        with self._lock:
-            bucket = self._buckets.get(work_group.name)
-            if bucket is None or (bucket.per_second, bucket.burst) != (per_second, burst):
-                bucket = TokenBucket(per_second, burst, self._clock)
-                self._buckets[work_group.name] = bucket
-        return bucket.take()
+    def _check_open(self, principal: Principal, *maxima: int | None) -> None:
+        limit = min((maximum for maximum in maxima if maximum is not None), default=None)
+        if limit is None:
+            return
+        count = self._queries.open_count(principal.name)
+        if count >= limit:
+            raise RefusedForNowError(
+                ErrorCode.QUERY_QUEUE_FULL,
+                f'Too many open queries of "{principal.name}" ({count} of at most {limit})',
+                retry_after_seconds=_QUEUE_RETRY_SECONDS,
+            )
 
     def _check_queue(self, work_group: WorkGroup) -> None:
         queued_max = work_group.limits.queued_max

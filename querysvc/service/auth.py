@@ -26,7 +26,7 @@ from querysvc.service.clock import Clock
 from querysvc.service.permissions import ADMIN, KEY_ROLE, WORK_GROUP_ROLE
 from querysvc.service.scram import Verifier, make_verifier, parse_verifier
 from querysvc.state.repository import KeyRepository
-from querysvc.state.values import ApiKey, KeyPair
+from querysvc.state.values import ApiKey, KeyLimits, KeyPair
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -72,6 +72,7 @@ class KeyRequest:
     work_groups: frozenset[str] | None = None
     description: str | None = None
     expires_at: datetime | None = None
+    limits: KeyLimits = dataclasses.field(default_factory=KeyLimits)
 
 
 class SecretBox:
@@ -166,6 +167,7 @@ class Authenticator:
             created_at=self._clock.now(),
             expires_at=request.expires_at,
             scram_verifier=str(make_verifier(request.principal, text)),
+            limits=request.limits,
         )
         self._keys.add_api_key(key)
         return NewKey(key, text)
@@ -192,6 +194,7 @@ class Authenticator:
             description=request.description,
             created_at=self._clock.now(),
             expires_at=request.expires_at,
+            limits=request.limits,
         )
         self._keys.add_key_pair(pair)
         return NewKeyPair(pair, secret)

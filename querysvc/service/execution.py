@@ -29,6 +29,7 @@ from querysvc.service.audit import AuditLog
 from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
 from querysvc.service.prepared import PreparedStatements
+from querysvc.service.quotas import Quotas
 from querysvc.service.running import RunningQueries, RunningQuery, reason_info
 from querysvc.service.statements import Executors, RunContext, StatementOutcome
 from querysvc.service.watch import Watchers
@@ -36,7 +37,7 @@ from querysvc.service.work_groups import WorkGroupService
 from querysvc.service.write_transaction import WriteParts, WriteTransaction
 from querysvc.sql.positions import errors_moved
 from querysvc.state.repository import ClaimedQuery, Completion, QueryRepository, SubmissionTerms
-from querysvc.state.values import WorkGroup
+from querysvc.state.values import KeyLimits, WorkGroup
 from querysvc.telemetry import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ class RunnerParts:
     audit: AuditLog
     metrics: Metrics
     clock: Clock
+    quotas: Quotas
     limits: ResourceLimits
     """The service's own, for work groups that set none."""
     writes: WriteParts | None = None
@@ -89,7 +91,9 @@ class QueryRunner:
             parts.spools.delete(query_id)
             parts.watchers.publish(claimed.execution)
             try:
-                final = self._finish(running, self._complete(running))
+                completion = self._complete(running)
+                _settle(running, completion)
+                final = self._finish(running, completion)
             finally:
                 live.close()
                 parts.running.remove(running)
@@ -120,7 +124,10 @@ class QueryRunner:
         parts = self._parts
         execution = running.claimed.execution
         work_group = parts.groups.get(execution.work_group)
-        running.limits = limits_of(parts.limits, work_group, running.claimed.terms)
+        principal = Principal(execution.principal, running.claimed.terms.roles)
+        key = parts.quotas.key_limits(principal)
+        running.limits = limits_of(parts.limits, work_group, running.claimed.terms, key)
+        running.meter = parts.quotas.meter(work_group, principal, key)
         running.deadline += running.limits.timeout_seconds - parts.limits.timeout_seconds
         statement = self._analyse(execution, work_group, running)
         running.raise_if_stopped()
@@ -279,6 +286,13 @@ class QueryRunner:
         return completed(running.claimed.execution, completion)
 
 
+def _settle(running: RunningQuery, completion: Completion | None) -> None:
+    """Count the bytes that were read, also by a run that will be repeated."""
+    read = running.execution.progress.scanned_bytes
+    if running.meter is not None:
+        running.meter.settle(read if completion is None else completion.statistics.scanned_bytes)
+
+
 @contextlib.contextmanager
 def _discreet(statement: object) -> Iterator[None]:
     """Errors about data that tell no values, when some rows are hidden from whoever asks."""
@@ -307,19 +321,26 @@ def completed(execution: QueryExecution, completion: Completion) -> QueryExecuti
 
 
 def limits_of(
-    service: ResourceLimits, work_group: WorkGroup, terms: SubmissionTerms
+    service: ResourceLimits,
+    work_group: WorkGroup,
+    terms: SubmissionTerms,
+    key: KeyLimits | None = None,
 ) -> ResourceLimits:
-    """The work group's limits over the service's; a submission may only lower its time."""
+    """The work group's limits over the service's; a submission and a key may only lower them."""
     own = work_group.limits
     timeout_seconds = own.timeout_seconds or service.timeout_seconds
     if terms.timeout_seconds is not None:
         timeout_seconds = min(timeout_seconds, terms.timeout_seconds)
+    scans = (
+        own.scanned_bytes_max or service.scanned_bytes_max,
+        None if key is None else key.scanned_bytes_max,
+    )
     return dataclasses.replace(
         service,
         timeout_seconds=timeout_seconds,
         memory_bytes=own.memory_bytes or service.memory_bytes,
         spill_bytes=service.spill_bytes if own.spill_bytes is None else own.spill_bytes,
-        scanned_bytes_max=own.scanned_bytes_max or service.scanned_bytes_max,
+        scanned_bytes_max=min((one for one in scans if one is not None), default=None),
         result_bytes_max=own.result_bytes_max or service.result_bytes_max,
     )
 

@@ -12,6 +12,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import ErrorInfo, Progress, QueryExecution, ResultColumn
 from querysvc.plan import ReadEstimate, ResourceLimits
 from querysvc.results.spool import LiveSpool
+from querysvc.service.quotas import Meter
 from querysvc.service.watch import Watchers
 from querysvc.state.repository import ClaimedQuery
 
@@ -30,6 +31,8 @@ class RunningQuery:
         self.deadline = deadline
         """On the steady clock."""
         self.limits = ResourceLimits()
+        self.meter: Meter | None = None
+        """What counts the bytes that are read; None until the work group is known."""
         self._watchers = watchers
         self._lock = threading.Lock()
         self._execution = claimed.execution
@@ -120,6 +123,8 @@ class RunningQuery:
         limit = self.limits.scanned_bytes_max
         if limit is not None and estimate.is_exact and estimate.scanned_bytes > limit:
             raise scan_limit_exceeded(estimate.scanned_bytes, limit)
+        if self.meter is not None:
+            self.meter.reserve(estimate.scanned_bytes)
         progress = dataclasses.replace(
             self._execution.progress, planned_bytes=estimate.scanned_bytes, stage="reading"
         )

@@ -73,7 +73,7 @@ class Submitter:
         if submission.requires_output_location and not work_group.managed_results_enabled:
             _require_output(configuration)
         # A syntax error costs no place in the queue, but it costs the gate: the rate comes first.
-        self._admission.check_load(work_group)
+        self._admission.check_load(work_group, principal)
         bound = self._prepared.bound(
             submission.sql, submission.execution_parameters, work_group.name, principal
         )

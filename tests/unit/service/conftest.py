@@ -22,6 +22,7 @@ from querysvc.service.execution import QueryRunner, RunnerParts
 from querysvc.service.inspection import Inspector
 from querysvc.service.prepared import PreparedExecutor, PreparedStatements
 from querysvc.service.queries import QueryService, QueryServiceParts
+from querysvc.service.quotas import Quotas
 from querysvc.service.result_access import ResultAccess
 from querysvc.service.reuse import ResultReuse
 from querysvc.service.running import RunningQueries
@@ -85,6 +86,7 @@ def build(
     groups = WorkGroupService(state, state, audit, clock)
     groups.ensure_primary(WorkGroup("primary", enforces_configuration=False))
     limits = ResourceLimits(timeout_seconds=60)
+    quotas = Quotas(state, clock)
     select = SelectExecutor(planner, engine, ResultReuse(state, spools, clock), clock)
     saved = SavedStatements(state, groups, clock)
     prepared = PreparedStatements(saved)
@@ -107,6 +109,7 @@ def build(
             audit=audit,
             metrics=metrics,
             clock=clock,
+            quotas=quotas,
             limits=limits,
         )
     )
@@ -125,7 +128,7 @@ def build(
             groups=groups,
             gate=gate,
             prepared=prepared,
-            admission=Admission(state, admission or AdmissionLimits(), clock),
+            admission=Admission(state, admission or AdmissionLimits(), clock, quotas.key_limits),
             running=running,
             watchers=watchers,
             results=ResultAccess(state, spools, texts, running),
