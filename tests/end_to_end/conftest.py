@@ -28,7 +28,8 @@ DDL = (
     """CREATE EXTERNAL TABLE shop.events (kind string, at timestamp, tags array<string>)
        ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' LOCATION 's3://data/events/'""",
     """CREATE EXTERNAL TABLE shop.bad_csv (id int, name string)
-       ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' LOCATION 's3://data/bad_csv/'""",
+       ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' LOCATION 's3://data/bad_csv/'
+       TBLPROPERTIES ('querysvc.on_bad_record'='fail')""",
     """CREATE EXTERNAL TABLE shop.truncated (id bigint)
        STORED AS PARQUET LOCATION 's3://data/truncated/'""",
     """CREATE EXTERNAL TABLE shop.nowhere (id bigint)

@@ -87,7 +87,8 @@ def ask(sql: str, url: str) -> dict[str, Any]:
     rows: list[Any] = []
     while True:
         with urllib.request.urlopen(request, timeout=60) as response:
-            page = json.load(response)
+            # Trino hands bytes that are no UTF-8 through.
+            page = json.loads(response.read().decode(errors="replace"))
         if "error" in page:
             error = page["error"]
             return {"error_name": error["errorName"], "error_message": error["message"][:300]}

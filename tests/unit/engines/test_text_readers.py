@@ -182,7 +182,12 @@ def test_a_text_of_no_declared_type_is_bad_data_with_file_line_column_and_value(
     columns = [TableColumn("first", t.VARCHAR), TableColumn("bad", type_)]
     data = f"x,\ny,\nz,{text}\n".encode()
     with pytest.raises(QueryServiceError) as caught:
-        read(engine_bench, {"good": b"x,\n", "dir/f": data}, columns=columns)
+        read(
+            engine_bench,
+            {"good": b"x,\n", "dir/f": data},
+            columns=columns,
+            table_parameters={"querysvc.on_bad_record": "fail"},
+        )
     assert caught.value.code is ErrorCode.HIVE_BAD_DATA
     assert caught.value.message == (
         f"s3://bucket/dir/f, line 3: column bad: value '{text}' is not a valid {type_}"

@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-import pyarrow as pa
-
 from querysvc.engines.duckdb.readers.base import File, PlanReader
+from querysvc.engines.duckdb.readers.compression import CODECS, UNREADABLE, unpacked
+from querysvc.engines.duckdb.readers.damage import DamagedFileError
+from querysvc.engines.duckdb.readers.object_file import ObjectFile
 from querysvc.errors import ErrorCode, QueryServiceError
 
 _CHUNK_BYTES: Final = 4 << 20
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-CODECS: Final = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".bz2": "bz2"}
-_UNREADABLE: Final = (".snappy", ".lz4", ".lzo", ".deflate", ".xz", ".br", ".zip")
 
 
 def codec(file: File) -> str | None:
     """The compression that the key's extension tells, as Hadoop does; None for plain text."""
     key = file.stored.key.lower()
-    for extension in _UNREADABLE:
+    for extension in UNREADABLE:
         if key.endswith(extension):
             raise QueryServiceError(
                 ErrorCode.NOT_SUPPORTED, f"{file.stored.address}: compression {extension[1:]}"
@@ -53,40 +52,9 @@ def _chunks(file: File, client: PlanReader) -> Iterator[bytes]:
         for offset in range(0, file.stored.size, _CHUNK_BYTES):
             yield client.read(file.index, offset, _CHUNK_BYTES)
         return
-    source = pa.PythonFile(_ObjectFile(file, client), mode="r")
     try:
-        with pa.CompressedInputStream(source, name) as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                yield chunk
-    except OSError as error:
+        yield from unpacked(name, ObjectFile(file, client))
+    except DamagedFileError as error:
         raise QueryServiceError(
-            ErrorCode.HIVE_BAD_DATA, f"{file.stored.address}: damaged {name} data: {error}"
+            ErrorCode.HIVE_BAD_DATA, f"{file.stored.address}: {error}"
         ) from error
-
-
-class _ObjectFile:
-    """A sequential reader over an object, in Python's file form."""
-
-    def __init__(self, file: File, client: PlanReader) -> None:
-        self._file = file
-        self._client = client
-        self._offset = 0
-        self.closed = False
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return False
-
-    def read(self, size: int = -1) -> bytes:
-        length = size if size >= 0 else self._file.stored.size
-        data = self._client.read(self._file.index, self._offset, length)
-        self._offset += len(data)
-        return data
-
-    def close(self) -> None:
-        self.closed = True

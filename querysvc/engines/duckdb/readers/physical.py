@@ -33,6 +33,14 @@ class Source:
         """SQL that fails with this value."""
         return bad_value(self.column, str(self.type), value, self.ordinal)
 
+    def rejected(self, text: str, _type: TrinoType) -> str:
+        """SQL of what a text is that is no value of its (or its element's) type: a failure."""
+        return self.failure(text)
+
+    def pattern(self, _type: TrinoType, usual: str | None) -> str | None:
+        """The pattern by which texts of a type are accepted."""
+        return usual
+
 
 _INTEGERS: Final = {
     "tinyint": (-(1 << 7), (1 << 7) - 1),

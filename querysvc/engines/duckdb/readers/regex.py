@@ -8,8 +8,7 @@ those of the columns.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from querysvc.engines.duckdb.functions.java_regex import compile_pattern
 from querysvc.engines.duckdb.functions.vectorised import FunctionError
@@ -24,7 +23,9 @@ from querysvc.engines.duckdb.readers.base import (
 )
 from querysvc.engines.duckdb.readers.failures import BadValue
 from querysvc.engines.duckdb.readers.grok import expand
+from querysvc.engines.duckdb.readers.hive_text import rolled_date
 from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.rejects import NullSource
 from querysvc.engines.duckdb.readers.rows import (
     Split,
     check_encoding,
@@ -32,7 +33,7 @@ from querysvc.engines.duckdb.readers.rows import (
     decoded_lines,
     feed_rows,
 )
-from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type_text
+from querysvc.engines.duckdb.readers.sqltext import quote_name
 from querysvc.engines.duckdb.readers.typed import options_of, select_typed
 from querysvc.engines.duckdb.readers.values import parse_value, text_value
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -123,18 +124,6 @@ def _invalid(group: FileGroup, what: str) -> QueryServiceError:
     return QueryServiceError(ErrorCode.HIVE_INVALID_METADATA, f"table {name}: {what}")
 
 
-@dataclass(frozen=True, slots=True)
-class _NullSource(Source):
-    """A source whose bad values are NULL."""
-
-    def failure(self, value: str) -> str:
-        """NULL of the column's type."""
-        return f"CAST(NULL AS {type_text(self.type)})"
-
-
-_DAY: Final = "[0-9]{4}-(0?[1-9]|1[0-2])-(0?[1-9]|[12][0-9]|3[01])"
-
-
 def _or_null(text: str, type_: TrinoType, source: Source) -> str | None:
     """Java's valueOf: a boolean is true or false, and February's 30th the first of March."""
     as_text = text_value(text, type_)
@@ -143,10 +132,8 @@ def _or_null(text: str, type_: TrinoType, source: Source) -> str | None:
     if type_ == algebra.BOOLEAN:
         return f"(lower({text}) = 'true')"
     if type_ == algebra.DATE:
-        year, month, day = (f"CAST(string_split({text}, '-')[{n}] AS INTEGER)" for n in (1, 2, 3))
-        fits = f"regexp_full_match({text}, {quote_text(_DAY)})"
-        return f"CASE WHEN {fits} THEN make_date({year}, {month}, 1) + ({day} - 1) END"
-    lenient = _NullSource(source.column, source.type, source.ordinal)
+        return rolled_date(text)
+    lenient = NullSource(source.column, source.type, source.ordinal)
     return parse_value(text, type_, lenient, f"{text} IS NULL")
 
 

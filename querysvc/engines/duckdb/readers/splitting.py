@@ -54,16 +54,8 @@ def text_splitter(options: TextOptions, columns: int) -> Splitter:
     return fields
 
 
-_UNESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
-
-
 def _unescape(value: str) -> str:
-    if "\x00" not in value:
-        return value
-    head, *rest = value.split("\x00")
-    return head + "".join(
-        _UNESCAPED.get(part[:1], part[:1]) + part[1:] if part else "" for part in rest
-    )
+    return value.replace("\x00", "")
 
 
 def csv_splitter(options: CsvOptions, columns: int) -> Splitter:

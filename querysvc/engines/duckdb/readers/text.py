@@ -8,8 +8,8 @@ a temporary table. Errors' lines are found by reading the file once more.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import codecs
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final  # Arrow is untyped
@@ -27,14 +27,16 @@ from querysvc.engines.duckdb.readers.base import (
     used_columns,
 )
 from querysvc.engines.duckdb.readers.failures import BadValue
-from querysvc.engines.duckdb.readers.lines import codec, read_lines
+from querysvc.engines.duckdb.readers.hive_text import HiveTextSource
+from querysvc.engines.duckdb.readers.lines import codec
 from querysvc.engines.duckdb.readers.nested_text import nested_value
 from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.rejects import on_bad_record
+from querysvc.engines.duckdb.readers.rows import check_encoding, decoded_lines
 from querysvc.engines.duckdb.readers.splitting import Splitter, csv_splitter, text_splitter
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text
 from querysvc.engines.duckdb.readers.typed import options_of, select_typed, unsupported
 from querysvc.engines.duckdb.readers.values import text_value
-from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableReference
 from querysvc.types import algebra
 from querysvc.types.algebra import TrinoType
@@ -69,6 +71,8 @@ class TextFormat:
     """SQL condition under which a text that is not of a character type is NULL; {0} is the text."""
     convert: Callable[[str, TrinoType, Source], str | None]
     """The converter of types that `values` does not know; None leaves them to it."""
+    source_type: type[Source] = Source
+    """What becomes of a value that does not fit."""
 
 
 def read_text(group: FileGroup, context: ReaderContext) -> list[Part]:
@@ -97,6 +101,7 @@ def read_text(group: FileGroup, context: ReaderContext) -> list[Part]:
         columns=columns,
         null_texts="({0} IS NULL OR {0} = '')",
         convert=convert,
+        source_type=on_bad_record(group, HiveTextSource),
     )
     return _parts(group, context, text_format)
 
@@ -121,17 +126,22 @@ def read_csv(group: FileGroup, context: ReaderContext) -> list[Part]:
         columns=columns,
         null_texts="{0} IS NULL",
         convert=_csv_value,
+        source_type=on_bad_record(group, Source),
     )
     return _parts(group, context, text_format)
 
 
 def _parts(group: FileGroup, context: ReaderContext, text_format: TextFormat) -> list[Part]:
-    if text_format.lines.encoding.lower().replace("-", "") not in ("utf8", "usascii"):
-        raise unsupported(group, f"encoding {text_format.lines.encoding}")
+    encoding = check_encoding(group, text_format.lines)
     by_codec: dict[str | None, list[File]] = {}
     for file in group.files:
         by_codec.setdefault(codec(file), []).append(file)
-    needs_exact = context.is_exact or text_format.always_exact or text_format.lines.footer_lines
+    needs_exact = (
+        context.is_exact
+        or text_format.always_exact
+        or text_format.lines.footer_lines
+        or encoding not in ("utf-8", "ascii")
+    )
     parts = []
     for name, files in by_codec.items():
         is_exact = bool(needs_exact) or name not in (None, "gzip")
@@ -145,6 +155,7 @@ def _parts(group: FileGroup, context: ReaderContext, text_format: TextFormat) ->
             ordinal=f'({base} + "file")',
             null=text_format.null_texts,
             convert=text_format.convert,
+            source_type=text_format.source_type,
         )
         size = sum(file.stored.size for file in files)
         parts.append(Part(sql, read_in_order(files), size, len(files)))
@@ -202,24 +213,9 @@ def split_rows(
     file: File, context: ReaderContext, text_format: TextFormat
 ) -> Iterator[tuple[int, list[str | None]]]:
     """The file's rows with their line numbers, without header and footer."""
-    lines = islice(read_lines(file, context.client), text_format.lines.header_lines, None)
-    for number, line in _without_footer(lines, text_format.lines.footer_lines):
-        try:
-            text = line.decode()
-        except UnicodeDecodeError as error:
-            raise QueryServiceError(
-                ErrorCode.HIVE_BAD_DATA,
-                f"{file.stored.address}, line {number}: invalid UTF-8: {error.reason}",
-            ) from error
+    encoding = codecs.lookup(text_format.lines.encoding).name
+    for number, text in decoded_lines(file, context.client, text_format.lines, encoding):
         yield number, text_format.splitter(text)
-
-
-def _without_footer(lines: Iterable[tuple[int, bytes]], count: int) -> Iterator[tuple[int, bytes]]:
-    held: deque[tuple[int, bytes]] = deque()
-    for line in lines:
-        held.append(line)
-        if len(held) > count:
-            yield held.popleft()
 
 
 def _diagnoser(

@@ -33,11 +33,13 @@ def select_typed(
     ordinal: str,
     null: str,
     convert: Converter,
+    source_type: type[Source] = Source,
 ) -> str:
     """SELECT the used columns from a relation with texts "x<i>" and a file position "file".
 
     Two layers: texts and tried values below, checked values above. `null` is the condition, with
-    {0} for the text, under which a value is NULL; `convert` may take a column over.
+    {0} for the text, under which a value is NULL; `convert` may take a column over; `source_type`
+    decides what becomes of a bad value.
     """
     below = ['"file"']
     above: list[str] = []
@@ -48,7 +50,7 @@ def select_typed(
             above.append(f"{value} AS {name}")
             continue
         text, tried = f'"x{index}"', f'"v{index}"'
-        source = Source(column.name, column.type, ordinal)
+        source = source_type(column.name, column.type, ordinal)
         below.append(text)
         converted = convert(text, column.type, source)
         if converted is None:

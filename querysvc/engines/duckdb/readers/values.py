@@ -42,13 +42,14 @@ def checked_value(text: str, value: str, type_: TrinoType, source: Source, null:
     """SQL of the value, given `try_value`'s result; `null` is the condition for NULL."""
     form = _form(type_)
     branches = [
-        f"WHEN {form.quick(text, value)} THEN {_rounded(value, type_)}",
+        f"WHEN {form.quick(text, value)} THEN {rounded(value, type_)}",
         f"WHEN {null} THEN NULL",
     ]
-    if form.pattern is not None:
-        accepted = f"{value} IS NOT NULL AND regexp_full_match({text}, {quote_text(form.pattern)})"
-        branches.append(f"WHEN {accepted} THEN {_rounded(value, type_)}")
-    return f"CASE {' '.join(branches)} ELSE {source.failure(text)} END"
+    pattern = source.pattern(type_, form.pattern)
+    if pattern is not None:
+        accepted = f"{value} IS NOT NULL AND regexp_full_match({text}, {quote_text(pattern)})"
+        branches.append(f"WHEN {accepted} THEN {rounded(value, type_)}")
+    return f"CASE {' '.join(branches)} ELSE {source.rejected(text, type_)} END"
 
 
 def parse_value(text: str, type_: TrinoType, source: Source, null: str) -> str:
@@ -72,7 +73,8 @@ def _form(type_: TrinoType) -> TextForm:
     return form
 
 
-def _rounded(value: str, type_: TrinoType) -> str:
+def rounded(value: str, type_: TrinoType) -> str:
+    """SQL of a timestamp rounded to its type's precision; other values as they are."""
     if not isinstance(type_, algebra.Timestamp) or type_.precision >= 6:
         return value
     unit = 10 ** (6 - type_.precision)

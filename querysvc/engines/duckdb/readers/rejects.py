@@ -1,0 +1,47 @@
+"""What becomes of a value that does not fit: the table's choice, else its SerDe's rule.
+
+`querysvc.on_bad_record` is `fail` (HIVE_BAD_DATA naming object, line, column and value) or `null`;
+without it LazySimpleSerDe and RegexSerDe give NULL, and the other SerDes fail, as in Athena.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from querysvc.engines.duckdb.readers.base import FileGroup
+from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.types.algebra import TrinoType
+
+PROPERTY: Final = "querysvc.on_bad_record"
+
+
+@dataclass(frozen=True, slots=True)
+class NullSource(Source):
+    """A source whose bad values are NULL."""
+
+    def failure(self, _value: str) -> str:
+        """NULL, whose type the branches beside it tell."""
+        return "NULL"
+
+    def rejected(self, _text: str, _type: TrinoType) -> str:
+        """NULL."""
+        return "NULL"
+
+
+def on_bad_record(group: FileGroup, usual: type[Source]) -> type[Source]:
+    """The kind of source that follows the table's property, or the SerDe's usual one."""
+    table = group.reference.table
+    choice = table.parameters.get(PROPERTY)
+    if choice is None:
+        return usual
+    found = _CHOICES.get(choice.strip().lower())
+    if found is None:
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED, f"table {table.full_name}: {PROPERTY}={choice}"
+        )
+    return found
+
+
+_CHOICES: Final[dict[str, type[Source]]] = {"fail": Source, "null": NullSource}
