@@ -214,6 +214,12 @@ class Settings(BaseSettings):
     s3_requests_max: int = Field(192, ge=1, description="GET requests in flight on this node.")
     s3_query_requests_max: int = Field(96, ge=1, description="GET requests in flight for a query.")
     s3_listing_requests_max: int = Field(32, ge=1, description="Listing requests in flight.")
+    partition_discovery_validity_seconds: float = Field(
+        5.0,
+        ge=0,
+        description="How long a listing of folders serves tables with partition_discovery = auto;"
+        " a query that used one tells its age in a warning.",
+    )
     s3_range_cache_bytes: int = Field(
         512 << 20, ge=0, description="Memory for fetched ranges that later queries may share."
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableColumn
@@ -15,6 +17,10 @@ from querysvc_catalog.model import Column, DatabaseName, Table, TableName
 from querysvc_catalog.service import CatalogService
 from querysvc_catalog.types import parse_type as parse_hive_type
 
+PARTITIONS: Final = "$partitions"
+PROPERTIES: Final = "$properties"
+TOLD_OF_TABLE: Final = "SYSTEM_TABLE"
+"""The type of relations that tell of a table; no table in the catalog has it."""
 _HIDDEN = (
     TableColumn("$path", VARCHAR, is_hidden=True),
     TableColumn("$file_size", BIGINT, is_hidden=True),
@@ -45,14 +51,36 @@ class CatalogMetadata:
             stamp = self._catalog.table_generation(full_name)
             table = self._catalog.get_table(full_name)
         except EntityNotFoundError:
-            return None
+            return self._about_table(full_name)
         if table.is_view:
             return view_info(table)
         return TableInfo(table, table_columns(table), stamp.table_id << 32 | stamp.generation)
 
+    def _about_table(self, name: TableName) -> TableInfo | None:
+        """`"t$partitions"` or `"t$properties"`: what Trino's Hive connector tells of a table."""
+        base = table_told_of(name.name)
+        table = None if base is None else self._catalog.find_table(replace(name, name=base))
+        if table is None or table.is_view:
+            return None
+        if name.name.endswith(PARTITIONS):
+            columns = tuple(column for column in table_columns(table) if column.is_partition_key)
+        else:
+            columns = tuple(TableColumn(key, VARCHAR) for key in sorted(table.parameters))
+        if not columns:
+            return None
+        return TableInfo(replace(table, name=name.name, table_type=TOLD_OF_TABLE), columns)
+
     def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
         """The tables and views of a database that exists."""
         return self._catalog.list_table_names(DatabaseName(catalog, database))
+
+
+def table_told_of(name: str) -> str | None:
+    """The table that a name such as `t$partitions` tells of."""
+    for suffix in (PARTITIONS, PROPERTIES):
+        if name.endswith(suffix) and name != suffix:
+            return name.removesuffix(suffix)
+    return None
 
 
 def table_columns(table: Table) -> tuple[TableColumn, ...]:

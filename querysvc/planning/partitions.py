@@ -10,6 +10,7 @@ from itertools import compress
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Session
 from querysvc.plan import TableReference
+from querysvc.planning.discovery import PartitionDiscovery, is_discovered, key_filters
 from querysvc.planning.partition_predicates import PredicateEvaluator, surviving
 from querysvc.planning.partition_values import literal_of, predicate_of
 from querysvc.tree import LiteralValue
@@ -42,16 +43,21 @@ class PartitionSelection:
     """Of a projection, which need not be computed whole, those that survived."""
     survives_mostly: bool = True
     """Whether at least half of the partitions are left, as far as that is known."""
+    warnings: tuple[str, ...] = ()
 
 
 class PartitionSelector:
     """Finds partitions through the catalog, with the filters pushed into its store."""
 
     def __init__(
-        self, catalog: CatalogService, evaluator: PredicateEvaluator | None = None
+        self,
+        catalog: CatalogService,
+        evaluator: PredicateEvaluator | None = None,
+        discovery: PartitionDiscovery | None = None,
     ) -> None:
         self._catalog = catalog
         self._evaluator = evaluator
+        self._discovery = discovery
 
     def select(
         self, reference: TableReference, now: datetime, session: Session | None = None
@@ -106,12 +112,39 @@ class PartitionSelector:
             found = projection.partitions(partition_filter)
         else:
             found = self._catalog.iter_partitions(table.full_name, partition_filter)
+            if is_discovered(table) and self._discovery is not None:
+                return self._discovered(reference, keys, list(found), self._discovery)
         selected = tuple(_selected(table, keys, types, found))
         count = len(selected)
         if projection is not None or partition_filter is None:
             return PartitionSelection(reference, selected, count, partition_filter is None)
         total = max(count, self._catalog.count_partitions(table.full_name))
         return PartitionSelection(reference, selected, total, count * 2 >= total)
+
+
+    def _discovered(
+        self,
+        reference: TableReference,
+        keys: tuple[PartitionKey, ...],
+        registered: list[Partition],
+        discovery: PartitionDiscovery,
+    ) -> PartitionSelection:
+        """Registered partitions, and those that lie under the table's location beside them."""
+        table = reference.table
+        descriptor = table.storage_descriptor
+        assert descriptor is not None, "the table was checked to have one"
+        filters = key_filters(reference, keys)
+        found, warnings = discovery.partitions(
+            table,
+            replace(descriptor, location=_location(table)),
+            filters,
+            [partition.values for partition in registered],
+        )
+        types = _key_types(reference)
+        selected = tuple(_selected(table, keys, types, (*registered, *found)))
+        return PartitionSelection(
+            reference, selected, len(selected), not filters, warnings=warnings
+        )
 
 
 def filter_of(reference: TableReference, keys: tuple[PartitionKey, ...]) -> PartitionFilter | None:

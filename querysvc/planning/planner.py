@@ -69,7 +69,7 @@ class Planner:
             plan,
             skipped_archived_objects=report.skipped_archived_objects,
             skipped_archived_bytes=report.skipped_archived_bytes,
-            warnings=_warnings(report),
+            warnings=(*_warnings(report), *(w for one in selections for w in one.warnings)),
         )
 
     def _listed(self, request: PlanRequest) -> tuple[list[PartitionSelection], Listed]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from querysvc.model import Principal
+from querysvc.planning.metadata import TOLD_OF_TABLE, table_told_of
 from querysvc.service.access import Access
 from querysvc.service.permitted_catalog import PermittedRepository
 from querysvc.service.policies import Policies
@@ -64,7 +65,13 @@ class PermittedMetadata:
         found = self._metadata.relation(catalog, database, name)
         if catalog == SYSTEM or database == INFORMATION_SCHEMA:
             return found
-        visible = self._access.visible(TableName(catalog, database, name))
+        base = table_told_of(name)
+        visible = self._access.visible(TableName(catalog, database, base or name))
+        if isinstance(found, TableInfo) and found.table.table_type == TOLD_OF_TABLE:
+            # What tells of a table is for those who may read all of it.
+            return found if visible is None else replace(found, visible=())
+        if base is not None and found is not None:  # a table of such a name
+            visible = self._access.visible(TableName(catalog, database, name))
         if found is not None:
             return replace(found, visible=visible)
         if visible == ():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from querysvc.model import Session, StatementType
+from querysvc.planning.discovery import DirectoryLister
 from querysvc.service import (
     ddl_alter,
     ddl_databases,
@@ -17,11 +18,11 @@ from querysvc.service import (
     ddl_views,
 )
 from querysvc.service.catalog_errors import catalog_errors
-from querysvc.service.ddl_context import DdlContext, DirectoryLister, StatementResult
+from querysvc.service.ddl_context import DdlContext, StatementResult
 from querysvc.sql.ddl import statements as ddl
 from querysvc_catalog.service import CatalogService
 
-__all__ = ["DdlExecutor", "DirectoryLister", "StatementKind", "StatementResult", "kind_of"]
+__all__ = ["DdlExecutor", "StatementKind", "StatementResult", "kind_of"]
 
 
 class DdlExecutor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import ResultColumn, Session
+from querysvc.planning.discovery import DirectoryLister
 from querysvc.sql.ddl import statements as ddl
 from querysvc.types.algebra import VARCHAR
 from querysvc_catalog.model import DEFAULT_CATALOG, DatabaseName, Table, TableName
@@ -22,14 +22,6 @@ class StatementResult:
 
     columns: tuple[ResultColumn, ...] = ()
     rows: tuple[tuple[str | None, ...], ...] = ()
-
-
-class DirectoryLister(Protocol):
-    """Lists what lies directly under an s3:// prefix, one level deep."""
-
-    def directories(self, location: str) -> Iterable[str]:
-        """The names of the «directories» (common prefixes), without slashes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

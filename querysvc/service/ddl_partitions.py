@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from querysvc.errors import ErrorCode, StatementError
+from querysvc.planning.discovery import find_partitions
 from querysvc.service.ddl_context import (
     DdlContext,
     StatementResult,
@@ -15,7 +17,7 @@ from querysvc.service.ddl_context import (
 )
 from querysvc.sql.ddl import statements as ddl
 from querysvc_catalog.model import Partition, PartitionValues, Table
-from querysvc_catalog.names import parse_partition_path, partition_path
+from querysvc_catalog.names import partition_path
 
 _BATCH: Final = 1000
 
@@ -56,11 +58,12 @@ def repair_table(statement: ddl.RepairTable, context: DdlContext) -> StatementRe
     table = context.table(statement.table)
     require_partitioned(table)
     known = set(context.catalog.iter_partition_values(table.full_name))
-    found, strange = _discover(table, context)
-    new = [(values, location) for values, location in found if values not in known]
+    keys = [key.name for key in table.partition_keys]
+    found = find_partitions(location_of(table), keys, context.lister)
+    new = [one for one in found.partitions if one[0] not in known]
     _create(table, [_partition(table, values, location) for values, location in new], context)
     return StatementResult(
-        text_columns("result"), _repair_report(table, [v for v, _ in new], strange)
+        text_columns("result"), _repair_report(table, [v for v, _ in new], found.others)
     )
 
 
@@ -114,26 +117,6 @@ def location_of(table: Table) -> str:
     return table.location
 
 
-def _discover(
-    table: Table, context: DdlContext
-) -> tuple[list[tuple[PartitionValues, str]], list[str]]:
-    """The Hive-style partitions under the table's location, and the paths that are none."""
-    level: list[tuple[PartitionValues, str]] = [((), location_of(table).rstrip("/"))]
-    strange: list[str] = []
-    for key in table.partition_keys:
-        following: list[tuple[PartitionValues, str]] = []
-        for values, location in level:
-            for directory in context.lister.directories(location + "/"):
-                pairs = parse_partition_path(directory)
-                path = f"{location}/{directory}"
-                if pairs is None or pairs[0][0] != key.name:
-                    strange.append(path)
-                else:
-                    following.append(((*values, pairs[0][1]), path))
-        level = following
-    return level, strange
-
-
 def _create(table: Table, partitions: list[Partition], context: DdlContext) -> None:
     for start in range(0, len(partitions), _BATCH):
         # One that another writer registered meanwhile is as wanted as ours.
@@ -149,7 +132,7 @@ def _partition(table: Table, values: PartitionValues, location: str | None) -> P
 
 
 def _repair_report(
-    table: Table, added: list[PartitionValues], strange: list[str]
+    table: Table, added: list[PartitionValues], strange: Sequence[str]
 ) -> tuple[tuple[str, ...], ...]:
     """Hive's report: what was not in the metastore, what was added, what is no partition."""
     paths = [f"{table.name}:{path_of(table, values)}" for values in added]

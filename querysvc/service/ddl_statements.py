@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from querysvc.model import Principal
-from querysvc.service.ddl import DdlExecutor, DirectoryLister, kind_of
+from querysvc.planning.discovery import DirectoryLister
+from querysvc.service.ddl import DdlExecutor, kind_of
 from querysvc.service.statements import RunContext, StatementOutcome
 from querysvc.sql.ddl import Statement
 from querysvc_catalog.service import CatalogService

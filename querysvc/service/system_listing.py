@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from querysvc.errors import QueryServiceError
-from querysvc.plan import Domain, TableColumn
-from querysvc.planning.metadata import table_columns
+from querysvc.plan import Domain, TableColumn, TableReference
+from querysvc.planning.metadata import PROPERTIES, table_columns, table_told_of
+from querysvc.planning.partitions import PartitionSelector
 from querysvc.planning.views import view_info
 from querysvc.service.catalog_errors import catalog_errors
 from querysvc.service.system_metadata import (
@@ -18,6 +20,7 @@ from querysvc.service.system_metadata import (
     virtual_columns,
 )
 from querysvc.sql.metadata import ViewInfo
+from querysvc.tree import LiteralValue
 from querysvc.types.algebra import TrinoType
 from querysvc_catalog.errors import EntityNotFoundError
 from querysvc_catalog.model import DatabaseName, DataCatalog, Table, TableName
@@ -125,6 +128,17 @@ class Listing:
         """A view's SQL."""
         view = _view(entry.table) if entry.table is not None and entry.is_view else None
         return None if view is None else view.sql
+
+    def rows_of_table(self, reference: TableReference) -> Iterator[tuple[LiteralValue, ...]]:
+        """What `"t$partitions"` or `"t$properties"` tells: keys' values, or the properties."""
+        told = reference.table
+        if told.name.endswith(PROPERTIES):
+            yield tuple(told.parameters.get(column.name) for column in reference.columns)
+            return
+        base = replace(told, name=table_told_of(told.name) or told.name)
+        selector = PartitionSelector(self._catalog)
+        selection = selector.select(replace(reference, table=base), datetime.now(UTC))
+        yield from (partition.values for partition in selection.partitions)
 
     def _catalogs(self) -> Iterator[DataCatalog]:
         token = None

@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Final
 
 from querysvc.plan import TableColumn, TableReference
+from querysvc.planning.metadata import TOLD_OF_TABLE
 from querysvc.sql.metadata import MetadataReader, TableInfo, ViewInfo
 from querysvc.types.algebra import VARCHAR
 from querysvc.types.parse import parse_type
@@ -49,7 +50,9 @@ def virtual_columns(catalog: str, schema: str, table: str) -> Columns | None:
 
 
 def is_virtual(reference: TableReference) -> bool:
-    """Whether a statement's table is one of ours."""
+    """Whether a statement's table is one of ours, or tells of another table."""
+    if reference.table.table_type == TOLD_OF_TABLE:
+        return True
     found = virtual_columns(reference.catalog, reference.database, reference.table.name)
     return found is not None
 

@@ -16,6 +16,7 @@ from querysvc import tree
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import Principal, QueryExecution, QueryState
 from querysvc.plan import AnalysedStatement, TableReference
+from querysvc.planning.metadata import TOLD_OF_TABLE
 from querysvc.planning.request import PlannedQuery, PlanRequest, QueryPlanner
 from querysvc.service.jdbc_types import jdbc_type, type_info_rows
 from querysvc.service.system_listing import Listing, Wanted, wanted_names
@@ -56,6 +57,8 @@ class SystemTables:
 
     def rows(self, reference: TableReference, principal: Principal) -> Iterable[Row]:
         """The rows of the table that the principal may know."""
+        if reference.table.table_type == TOLD_OF_TABLE:
+            return self._listing_of(principal).rows_of_table(reference)
         name = f"{reference.database}.{reference.table.name}"
         if name == "runtime.queries":
             return self._query_rows(principal)

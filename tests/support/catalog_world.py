@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,8 +25,8 @@ class Directories:
     def __init__(self) -> None:
         self.names: dict[str, list[str]] = {}
 
-    def directories(self, location: str) -> Iterable[str]:
-        return self.names.get(location, [])
+    def directories(self, locations: Sequence[str]) -> list[list[str]]:
+        return [self.names.get(location, []) for location in locations]
 
 
 class World:
