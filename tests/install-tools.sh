@@ -31,4 +31,15 @@ if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
         missing postgresql "needs root for apt-get"
     fi
 fi
+# Clients whose pins do not go together with ours live in environments of their own.
+client() { # name, packages…
+    name=$1; shift
+    [ -d "$root/.tools/$name/lib" ] && return
+    "$root/.venv/bin/python" -m venv "$root/.tools/$name" \
+        && "$root/.venv/bin/uv" pip install --quiet --python "$root/.tools/$name" "$@" \
+        || { rm -rf "$root/.tools/$name"; missing "$name" "pip install failed"; }
+}
+# dbt-core 1.12 downloads a part of itself from elsewhere when it is built.
+client dbt dbt-athena==1.11.1 dbt-core==1.11.16
+client awscli awscli==1.46.3
 exit 0

@@ -23,6 +23,7 @@ import pytest
 
 from querysvc.plan import StoredObject
 from querysvc.storage.configuration import Credentials, StorageConfiguration
+from tests.support.tools import unavailable
 
 ROOT = Path(__file__).parents[2]
 ACCESS_KEY, SECRET_KEY = "testaccess", "testsecretkey"
@@ -139,8 +140,7 @@ def versitygw(folder: Path) -> Iterator[S3Server]:
 def require_versitygw() -> None:
     """Skip where the binary is missing, and fail in CI."""
     if find_versitygw() is None:
-        reason = "versitygw is not installed (tests/install-tools.sh installs it)"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+        unavailable("versitygw is not installed (tests/install-tools.sh installs it)")
 
 
 @pytest.fixture(scope="session")
