@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from querysvc_drivers.aws_json import model
 from tests.support.running_service import RunningService, running_service
-from tests.support.s3 import S3Server, require_versitygw, versitygw
+from tests.support.s3 import S3Server, find_versitygw, require_versitygw, versitygw
 
 BUCKET = "lake"
 OUTPUT = f"s3://{BUCKET}/results/"
@@ -86,6 +87,17 @@ def aws(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]
         assert made.returncode == 0, made.stderr
         pairs = dict(line.split("=", 1) for line in made.stdout.decode().split())
         yield Aws(service, pairs["AWS_ACCESS_KEY_ID"], pairs["AWS_SECRET_ACCESS_KEY"])
+
+
+@pytest.fixture(scope="session")
+def shared_keys(s3: S3Server, aws: Aws) -> None:
+    """Make S3 know the service's key pair, for clients that have one session for all services."""
+    binary = find_versitygw()
+    assert binary is not None, "the S3 server runs"
+    command = [binary, "admin", "--access", s3.access_key, "--secret", s3.secret_key]
+    command += ["--endpoint-url", s3.url, "create-user", "--role", "admin"]
+    command += ["--access", aws.access_key, "--secret", aws.secret_key]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 
-from tests.clients.aws.conftest import BUCKET, OUTPUT, REGION, Aws
-from tests.support.s3 import S3Server, find_versitygw
+from tests.clients.aws.conftest import BUCKET, REGION, Aws
+from tests.support.s3 import S3Server
 
 wr = pytest.importorskip("awswrangler")
 pd = pytest.importorskip("pandas")
@@ -23,13 +22,12 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def session(s3: S3Server, aws: Aws) -> Iterator[Any]:
+def session(s3: S3Server, aws: Aws, shared_keys: None) -> Iterator[Any]:
     """A session whose keys S3 knows too: awswrangler has one session for all services."""
     wr.config.athena_endpoint_url = aws.service.url
     wr.config.glue_endpoint_url = aws.service.url
     wr.config.sts_endpoint_url = aws.service.url
     wr.config.s3_endpoint_url = s3.url
-    _tell_keys(s3, aws)
     yield boto3.Session(
         aws_access_key_id=aws.access_key,
         aws_secret_access_key=aws.secret_key,
@@ -37,15 +35,6 @@ def session(s3: S3Server, aws: Aws) -> Iterator[Any]:
     )
     for name in ("athena", "glue", "sts", "s3"):
         setattr(wr.config, f"{name}_endpoint_url", None)
-
-
-def _tell_keys(s3: S3Server, aws: Aws) -> None:
-    binary = find_versitygw()
-    assert binary is not None, "the S3 server runs"
-    command = [binary, "admin", "--access", s3.access_key, "--secret", s3.secret_key]
-    command += ["--endpoint-url", s3.url, "create-user", "--role", "admin"]
-    command += ["--access", aws.access_key, "--secret", aws.secret_key]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
 
 
 def test_a_query_without_ctas_becomes_a_frame(session: Any, shop: str) -> None:
@@ -61,16 +50,68 @@ def test_a_query_without_ctas_becomes_a_frame(session: Any, shop: str) -> None:
     assert frame["born"].tolist()[0] == datetime.date(1815, 12, 10)
 
 
-def test_ctas_and_unload_fail_clearly(session: Any, shop: str) -> None:
-    for mode in ({"ctas_approach": True}, {"ctas_approach": False, "unload_approach": True}):
-        with pytest.raises(wr.exceptions.QueryFailed, match="NOT_SUPPORTED"):
-            wr.athena.read_sql_query(
-                "SELECT id FROM people",
-                database="shop",
-                s3_output=f"{OUTPUT}unload/",
-                boto3_session=session,
-                **mode,
-            )
+@pytest.mark.parametrize("mode", ["ctas_approach", "unload_approach"])
+def test_a_frame_is_read_from_files_that_the_query_wrote(
+    session: Any, shop: str, s3: S3Server, mode: str
+) -> None:
+    prefix = f"wrangled/{mode}/"
+    frame = wr.athena.read_sql_query(
+        "SELECT id, name, born FROM people ORDER BY id",
+        database="shop",
+        s3_output=f"s3://{BUCKET}/{prefix}",
+        boto3_session=session,
+        athena_cache_settings={"max_cache_seconds": 0},
+        **{"ctas_approach": False, mode: True},
+    )
+    assert sorted(frame["id"].tolist()) == [1, 2, 3]
+    assert frame.set_index("id")["born"].to_dict()[1] == datetime.date(1815, 12, 10)
+    # The temporary table and its objects are deleted by awswrangler, as on AWS.
+    tables = wr.catalog.get_tables(database="shop", boto3_session=session)
+    assert not [table["Name"] for table in tables if table["Name"].startswith("temp_table")]
+    listed = s3.client().list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+    assert [entry["Key"] for entry in listed if entry["Key"].endswith((".parquet", "_data"))] == []
+
+
+def test_a_table_is_made_by_ctas(session: Any, shop: str) -> None:
+    made = wr.athena.create_ctas_table(
+        sql="SELECT id, name, born FROM people",
+        database="shop",
+        ctas_table="wrangled",
+        s3_output=f"s3://{BUCKET}/wrangled/made/",
+        storage_format="parquet",
+        write_compression="snappy",
+        partitioning_info=["born"],
+        wait=True,
+        boto3_session=session,
+    )
+    assert made["ctas_table"] == "wrangled"
+    partitions = wr.catalog.get_parquet_partitions("shop", "wrangled", boto3_session=session)
+    assert ["1815-12-10"] in partitions.values()
+    frame = wr.athena.read_sql_query(
+        "SELECT count(*) AS n FROM wrangled",
+        database="shop",
+        ctas_approach=False,
+        boto3_session=session,
+    )
+    assert frame["n"].tolist() == [3]
+    assert wr.catalog.delete_table_if_exists("shop", "wrangled", boto3_session=session)
+
+
+def test_an_unload_is_listed_by_its_manifest(session: Any, shop: str, s3: S3Server) -> None:
+    metadata = wr.athena.unload(
+        sql="SELECT id, name FROM people",
+        path=f"s3://{BUCKET}/wrangled/unload/",
+        database="shop",
+        file_format="ORC",
+        compression="zlib",
+        boto3_session=session,
+    )
+    assert metadata.output_location.endswith(".csv")
+    assert metadata.manifest_location.endswith("-manifest.csv")
+    key = metadata.manifest_location.removeprefix(f"s3://{BUCKET}/")
+    body = s3.client().get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    frame = wr.s3.read_orc(body.decode().split(), boto3_session=session)
+    assert sorted(frame["id"].tolist()) == [1, 2, 3]
 
 
 def test_a_written_dataset_is_a_table_that_can_be_queried(session: Any, shop: str) -> None:

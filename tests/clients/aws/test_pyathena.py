@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from typing import Any
 from urllib.parse import quote_plus
 
+import pyarrow.fs
 import pytest
 
 from tests.clients.aws.conftest import BUCKET, OUTPUT, REGION, Aws
+from tests.support.s3 import S3Server
 
 pyathena = pytest.importorskip("pyathena")
 
@@ -90,8 +93,45 @@ def test_a_cursor_runs_ddl_and_raises_failures(connection: Any, shop: str) -> No
         cursor.execute("SELECT * FROM made")
     with pytest.raises(pyathena.error.DatabaseError, match="mismatched input"):
         cursor.execute("SELEC 1")
-    with pytest.raises(pyathena.error.OperationalError, match="NOT_SUPPORTED"):
-        cursor.execute("CREATE TABLE copied AS SELECT 1 AS one")
+
+
+def test_a_cursor_counts_what_it_wrote(connection: Any, shop: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute("CREATE TABLE copied AS SELECT id, name FROM people")
+    assert cursor.description == [("rows", "bigint", None, None, 19, 0, "UNKNOWN")]
+    assert (cursor.rowcount, cursor.fetchone()) == (3, None)
+    assert cursor.data_manifest_location.endswith(f"{cursor.query_id}-manifest.csv")
+    cursor.execute("INSERT INTO copied VALUES (4, 'Bo')")
+    assert cursor.rowcount == 1
+    cursor.execute("SELECT count(*) FROM copied")
+    assert cursor.fetchone() == (4,)
+    cursor.execute("DROP TABLE copied")
+
+
+def test_an_arrow_cursor_reads_what_was_unloaded(
+    aws: Aws, s3: S3Server, shared_keys: None, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyathena.arrow.cursor import ArrowCursor
+
+    # boto3 reads endpoints from the environment; Arrow's S3, which PyAthena uses too, does not.
+    other_s3 = functools.partial(pyarrow.fs.S3FileSystem, endpoint_override=s3.url)
+    monkeypatch.setattr(pyarrow.fs, "S3FileSystem", other_s3)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ATHENA", aws.service.url)
+    with pyathena.connect(
+        region_name=REGION,
+        aws_access_key_id=aws.access_key,
+        aws_secret_access_key=aws.secret_key,
+        s3_staging_dir=OUTPUT,
+        schema_name="shop",
+        poll_interval=0.1,
+        cursor_class=ArrowCursor,
+        cursor_kwargs={"unload": True},
+    ) as connection:
+        cursor = connection.cursor()
+        table = cursor.execute("SELECT id, name, born FROM people").as_arrow()
+    assert sorted(table.column("id").to_pylist()) == [1, 2, 3]
+    assert cursor.data_manifest_location.endswith("-manifest.csv")
 
 
 def test_a_dictionary_cursor_reads_by_name(connection: Any, shop: str) -> None:

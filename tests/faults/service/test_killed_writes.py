@@ -1,0 +1,28 @@
+"""A service that is killed while it writes leaves all of a write or nothing of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.killed_writes import cycles
+from tests.support.s3 import S3Server, require_versitygw, versitygw
+
+SEED = 20261123
+COUNT = 2
+"""benchmarks/killed_writes.py runs many more, and records them."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> S3Server:
+    require_versitygw()
+    with versitygw(tmp_path / "s3") as running:
+        yield running
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.slow
+def test_a_killed_write_is_whole_or_gone(server: S3Server, tmp_path: Path) -> None:
+    found = list(cycles(server, tmp_path / "state", COUNT, SEED))
+    assert [cycle.problems for cycle in found] == [()] * COUNT
