@@ -15,6 +15,7 @@ from typing import get_args
 import structlog
 from pydantic import SecretStr
 
+from querysvc.configuration import identity_tokens
 from querysvc.engines.duckdb.engine import DuckDBEngine
 from querysvc.engines.duckdb.settings import SupervisorSettings
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -218,6 +219,7 @@ class Application:
             self._clock,
             is_required=self.settings.auth == "keys",
             rights_of=self.policies.with_work_groups,
+            tokens=identity_tokens(self.settings, self._clock),
         )
 
     def _build_queries(self, stack: contextlib.ExitStack) -> None:

@@ -71,6 +71,22 @@ class Settings(BaseSettings):
     auth: Literal["none", "keys"] = Field(
         "none", description="Who may call: anyone (none), or holders of API keys (keys)."
     )
+    oidc_issuer: str | None = Field(
+        None, description="Issuer whose JWTs are taken beside API keys (OIDC); needs auth = keys."
+    )
+    oidc_audience: str | None = Field(None, description="Audience that JWTs must be for.")
+    oidc_keys: str | None = Field(
+        None, description="The issuer's JWKS: an https:// address, or the path of a file."
+    )
+    oidc_algorithms: tuple[str, ...] = Field(
+        ("RS256", "ES256"), description="Algorithms of signatures that are taken."
+    )
+    oidc_user_claim: str = Field("sub", description="The claim that names the user.")
+    oidc_groups_claim: str = Field("groups", description="The claim whose groups become roles.")
+    oidc_admin_group: str | None = Field(None, description="The group whose members are admins.")
+    oidc_clock_skew_seconds: float = Field(
+        30.0, ge=0, le=300, description="How far the issuer's clock may be from ours."
+    )
     exposes_without_auth: bool = Field(
         False, description="Allow listening beyond loopback without authentication."
     )

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal
 from querysvc.service.clock import Clock
+from querysvc.service.identity_tokens import IdentityTokens, looks_like_token
 from querysvc.service.permissions import ADMIN, KEY_ROLE, WORK_GROUP_ROLE
 from querysvc.service.scram import Verifier, make_verifier, parse_verifier
 from querysvc.state.repository import KeyRepository
@@ -128,20 +129,24 @@ class Authenticator:
         *,
         is_required: bool,
         rights_of: Callable[[Principal], Principal] = lambda principal: principal,
+        tokens: IdentityTokens | None = None,
     ) -> None:
-        """`rights_of` adds the roles that grants give."""
+        """`rights_of` adds the roles that grants give; `tokens` are an identity provider's."""
         self._keys = keys
         self._box = box
         self._clock = clock
         self._rights_of = rights_of
+        self._tokens = tokens
         self.is_required = is_required
 
     def authenticate(self, text: str | None) -> Principal:
-        """The principal of an API key; without authentication, everyone is `ANONYMOUS`."""
+        """The principal of an API key or token; without authentication, all are `ANONYMOUS`."""
         if not self.is_required:
             return ANONYMOUS
         if text is None:
             raise _failed("An API key is needed: Authorization: Bearer qsvc_…")
+        if self._tokens is not None and looks_like_token(text):
+            return self._rights_of(self._tokens.principal(text))
         return self._rights_of(_principal(self._checked(text)))
 
     def scram_keys(self, user: str) -> tuple[ScramKey, ...]:
