@@ -20,7 +20,7 @@ from querysvc_drivers.pgwire.errors import (
     WireError,
 )
 from querysvc_drivers.pgwire.lexer import split
-from querysvc_drivers.pgwire.parameters import Values, literal, null_literal, value_text
+from querysvc_drivers.pgwire.parameters import Value, null_literal
 from querysvc_drivers.pgwire.session import PgSession, Portal, description
 from querysvc_drivers.pgwire.sources import RowSource
 from querysvc_drivers.pgwire.types import Column, Oid, column, pg_type, trino_type
@@ -174,7 +174,7 @@ class ExtendedProtocol:
             )
         return found
 
-    async def _values(self, prepared: Prepared, message: messages.Bind) -> Values:
+    async def _values(self, prepared: Prepared, message: messages.Bind) -> tuple[Value, ...]:
         count = len(message.values)
         formats = message.formats or (0,)
         if len(formats) == 1:
@@ -193,12 +193,15 @@ class ExtendedProtocol:
             )
         if prepared.types is None and count:
             await self._resolve(prepared, is_for_values=True)
-        zone = self._session.variables.get("timezone")
-        given = list(zip(message.values, prepared.types or (), formats, strict=True))
-        return Values(
-            tuple(literal(v, oid, is_binary=bool(code), zone=zone) for v, oid, code in given),
-            tuple(value_text(v, oid, is_binary=bool(code)) for v, oid, code in given),
+        values = tuple(
+            Value(data, oid, bool(code))
+            for data, oid, code in zip(message.values, prepared.types or (), formats, strict=True)
         )
+        if not isinstance(prepared.statement, st.CatalogQuery):
+            zone = self._session.variables.get("timezone")
+            for value in values:
+                value.literal(zone)  # what is wrong with a value is told now
+        return values
 
     async def _resolve(self, prepared: Prepared, *, is_for_values: bool = False) -> None:
         """Find out a statement's parameter types and columns, once."""

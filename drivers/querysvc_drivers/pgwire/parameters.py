@@ -7,7 +7,7 @@ import re
 import struct
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -41,11 +41,20 @@ _NUMERIC_SIGNS: Final = {0: "", 0x4000: "-"}
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
-    """The values of `$1` … : as expressions of Trino, and as PostgreSQL's texts."""
+class Value:
+    """A bound value, as it came."""
 
-    literals: tuple[str, ...] = ()
-    texts: tuple[str | None, ...] = ()
+    data: bytes | None = field(repr=False)
+    oid: int
+    is_binary: bool
+
+    def literal(self, zone: str) -> str:
+        """The value as an expression of Trino."""
+        return literal(self.data, self.oid, is_binary=self.is_binary, zone=zone)
+
+    def text(self) -> str | None:
+        """The value in PostgreSQL's text format."""
+        return value_text(self.data, self.oid, is_binary=self.is_binary)
 
 
 def value_text(value: bytes | None, oid: int, *, is_binary: bool) -> str | None:

@@ -26,7 +26,7 @@ from querysvc_drivers.pgwire.errors import (
     warning_message,
 )
 from querysvc_drivers.pgwire.live import LiveQuery
-from querysvc_drivers.pgwire.parameters import Values
+from querysvc_drivers.pgwire.parameters import Value
 from querysvc_drivers.pgwire.rows import RowFormat, data_rows
 from querysvc_drivers.pgwire.sources import (
     FetchSource,
@@ -40,7 +40,6 @@ from querysvc_drivers.pgwire.variables import Variables, shown_name
 
 IDLE, IN_TRANSACTION, FAILED = "I", "T", "E"
 DEFAULT_SCHEMA: Final = "default"
-NO_VALUES: Final = Values()
 _WRITE_BYTES: Final = 1 << 20
 """About so many bytes of rows are made and sent at once."""
 _INLINE_ROWS_MAX: Final = 100
@@ -102,7 +101,7 @@ class PgSession:
     _schemas: dict[str, str] = field(default_factory=dict)
 
     async def source(
-        self, statement: st.Statement, values: Values = NO_VALUES
+        self, statement: st.Statement, values: tuple[Value, ...] = ()
     ) -> tuple[RowSource, st.Copy | None]:
         """Begin a statement."""
         self._check_transaction(statement)
@@ -116,8 +115,10 @@ class PgSession:
         handler = _HANDLERS[type(statement)]
         return await handler(self, statement), copy
 
-    async def _live(self, query: st.UserQuery, values: Values) -> RowSource:
-        submission = await self.submission(query, values.literals)
+    async def _live(self, query: st.UserQuery, values: tuple[Value, ...]) -> RowSource:
+        zone = self.variables.get("timezone")
+        literals = tuple(value.literal(zone) for value in values)
+        submission = await self.submission(query, literals)
         live = await LiveQuery.submit(self.services.queries, submission, self.principal)
         self.running = live
         return LiveSource(live)
@@ -159,8 +160,8 @@ class PgSession:
                 return name
         return DEFAULT_SCHEMA
 
-    async def _catalog(self, query: st.CatalogQuery, values: Values) -> RowSource:
-        answer = await self.catalog_answer(query, values.texts)
+    async def _catalog(self, query: st.CatalogQuery, values: tuple[Value, ...]) -> RowSource:
+        answer = await self.catalog_answer(query, tuple(value.text() for value in values))
         if answer is None:
             if isinstance(query.otherwise, StatementError):
                 raise query.otherwise

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from querysvc.errors import ErrorCode, QueryServiceError, StatementError
-from querysvc_drivers.pgwire.lexer import Kind, Token, quoted_literal, string_value
+from querysvc_drivers.pgwire.lexer import Cursor, Kind, Token, quoted_literal, string_value
 from querysvc_drivers.pgwire.type_names import read_type
 
 _REFUSED: Final = {
@@ -50,6 +50,8 @@ _NOT_FUNCTIONS: Final = frozenset(
     }
 )
 """Words before a parenthesis that is no argument list."""
+_COUNTS: Final = ("OFFSET", "LIMIT")
+_INTEGER_NAMES: Final = frozenset({"int", "int2", "int4", "int8", "integer", "bigint", "smallint"})
 _CALL_TAILS: Final = frozenset({"OVER", "FILTER"})
 
 
@@ -125,8 +127,8 @@ class _Translator:
         elif token.key == "AS" and self._calls and self._calls[-1] in ("CAST", "TRY_CAST"):
             self._put(token)
             self._type(token, is_postgresql=False)
-        elif token.key == "LIMIT":
-            self._limit(token)
+        elif token.key in _COUNTS:
+            self._counts(token)
         else:
             self._plain(token)
 
@@ -179,26 +181,39 @@ class _Translator:
             # One piece: parentheses of a type are no operand's.
             self._out.append(_Piece(Kind.QUOTED, f" {text}", "", token.start))
 
-    def _limit(self, token: Token) -> None:
-        """LIMIT n OFFSET m [ROWS] as OFFSET m ROWS LIMIT n, when it is that."""
-        significant = [
-            (index, piece)
-            for index, piece in enumerate(self._tokens[self._at :], self._at)
-            if piece.is_significant
-        ][:5]
-        keys = [piece.key for _, piece in significant]
-        if len(significant) < 4 or keys[2] != "OFFSET":
+    def _counts(self, token: Token) -> None:
+        """LIMIT n OFFSET m as OFFSET m LIMIT n; a count's cast to an integer says nothing."""
+        cursor = Cursor(self._tokens, self._at)
+        clauses: list[tuple[Token, Token]] = []
+        while (clause := self._count(cursor)) is not None and len(clauses) < len(_COUNTS):
+            clauses.append(clause)
+        if not clauses:
             self._plain(token)
             return
-        (_, limit), (_, count), (_, offset), (last, skipped) = significant[:4]
-        if len(significant) == 5 and keys[4] in ("ROW", "ROWS"):
-            last = significant[4][0]
-        for first, second in ((offset, skipped), (limit, count)):
-            self._plain(first)
+        end = cursor.at
+        for word, count in sorted(clauses, key=lambda pair: pair[0].key, reverse=True):
+            self._plain(word)
             self._insert(len(self._out), Kind.SPACE, " ")
-            self._plain(second)
+            self._plain(count)
             self._insert(len(self._out), Kind.SPACE, " ")
-        self._at = last + 1
+        self._at = end
+
+    def _count(self, cursor: Cursor) -> tuple[Token, Token] | None:
+        """LIMIT or OFFSET with its count, taken; None when something else comes."""
+        mark = cursor.at
+        word, count = cursor.take_any(), cursor.take_any()
+        if word is None or word.key not in _COUNTS or count is None:
+            cursor.at = mark
+            return None
+        if count.kind not in (Kind.PARAMETER, Kind.NUMBER) and count.key != "ALL":
+            cursor.at = mark
+            return None
+        if cursor.take("::") and cursor.take_name() not in _INTEGER_NAMES:
+            cursor.at = mark
+            return None
+        if word.key == "OFFSET":
+            cursor.take_one("ROW", "ROWS")
+        return word, count
 
     def _operand(self, last: int) -> int:
         """Where the operand begins that ends at a piece: what `::` binds to."""

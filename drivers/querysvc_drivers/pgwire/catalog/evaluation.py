@@ -137,7 +137,7 @@ def _fill(connection: sqlite3.Connection, relations: set[str], snapshot: Snapsho
         # The names are those of our own table.
         insert = f'INSERT INTO "{name}" VALUES ({marks})'  # noqa: S608
         connection.executemany(insert, rows_of(name, snapshot))
-    # A virtual table is made when it is first read: that must be before reading is all that is left.
+    # A virtual table is made when it is first read, which must be before only reading is allowed.
     connection.execute("SELECT value FROM json_each('[]')").fetchall()
     connection.commit()
 

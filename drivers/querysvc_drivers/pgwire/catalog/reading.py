@@ -20,11 +20,13 @@ from querysvc_drivers.pgwire.catalog.relations import (
     needs_relations,
     types_by_name,
 )
+from querysvc_drivers.pgwire.types import ARRAYS, Oid
 
 # sqlglot has no arrays of PostgreSQL's internal types; they are numbers or texts to us.
 _ARRAY_CAST: Final = re.compile(
     r'::\s*(?:pg_catalog\.)?(oid|regtype|regclass|xid|name|"char")\s*\[\s*\]', re.IGNORECASE
 )
+_ARRAY_PARAMETER: Final = re.compile(r"\$(\d+)" + _ARRAY_CAST.pattern, re.IGNORECASE)
 _PLAIN_TYPES: Final = {"name": "text", '"char"': "text"}
 TABLE_FUNCTIONS: Final = frozenset({"pg_get_keywords", "unnest", "generate_series"})
 _SESSION_FUNCTIONS: Final = (
@@ -63,7 +65,8 @@ def read_catalog_query(sql: str) -> CatalogReading | None:
     names = frozenset(system)
     has_columns = needs_columns(names) or _has_function(tree, "col_description")
     has_relations = needs_relations(names) or _names_relations(tree)
-    return CatalogReading(has_relations, has_columns, _parameter_types(tree))
+    types = {**_parameter_types(tree), **_array_parameters(sql)}
+    return CatalogReading(has_relations, has_columns, types)
 
 
 def parse(sql: str) -> exp.Expr:
@@ -146,6 +149,14 @@ def _parameter_types(tree: exp.Expr) -> Mapping[int, int]:
             if oid is not None:
                 found.setdefault(int(inner.this.name), oid)
     return found
+
+
+def _array_parameters(sql: str) -> Mapping[int, int]:
+    """The parameters that are cast to arrays which sqlglot cannot read."""
+    return {
+        int(match[1]): ARRAYS[Oid.NAME if match[2].lower() in _PLAIN_TYPES else Oid.OID]
+        for match in _ARRAY_PARAMETER.finditer(sql)
+    }
 
 
 _SQL_TYPES: Final = {

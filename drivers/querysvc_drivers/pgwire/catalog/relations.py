@@ -252,6 +252,27 @@ def _procedures(_: Snapshot) -> Iterator[Row]:
         yield {"oid": oid, "proname": name, "pronamespace": PG_CATALOG_OID, "prokind": "f"}
 
 
+def _ranges(_: Snapshot) -> Iterator[Row]:
+    types = types_by_name()
+    for name, subtype in _RANGES.items():
+        multirange = name.replace("range", "multirange")
+        yield {
+            "rngtypid": types[name].oid,
+            "rngsubtype": types[subtype].oid,
+            "rngmultitypid": types[multirange].oid,
+        }
+
+
+_RANGES: Final = {
+    "int4range": "int4",
+    "numrange": "numeric",
+    "tsrange": "timestamp",
+    "tstzrange": "timestamptz",
+    "daterange": "date",
+    "int8range": "int8",
+}
+
+
 def _roles(snapshot: Snapshot) -> Iterator[Row]:
     yield {
         "rolname": snapshot.facts.user,
@@ -495,6 +516,7 @@ _ROWS: Final[Mapping[str, Callable[[Snapshot], Iterator[Row]]]] = {
     "pg_description": _descriptions,
     "pg_namespace": _namespaces,
     "pg_proc": _procedures,
+    "pg_range": _ranges,
     "pg_roles": _roles,
     "pg_authid": _roles,
     "pg_settings": _settings,
