@@ -25,7 +25,7 @@ from querysvc.plan import ResourceLimits
 from querysvc.results.files import TextFiles, text_suffix
 from querysvc.results.publisher import Publication, Published, Publisher
 from querysvc.results.spool import LiveSpool, SpoolDirectory
-from querysvc.service.audit import AuditLog
+from querysvc.service.audit import AuditLog, end_of, reads_of
 from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
 from querysvc.service.prepared import PreparedStatements
@@ -130,6 +130,7 @@ class QueryRunner:
         running.meter = parts.quotas.meter(work_group, principal, key)
         running.deadline += running.limits.timeout_seconds - parts.limits.timeout_seconds
         statement = self._analyse(execution, work_group, running)
+        running.reads = reads_of(statement)
         running.raise_if_stopped()
         executor = parts.executors.get(type(statement))
         if executor is None:
@@ -220,7 +221,7 @@ class QueryRunner:
             "query",
             running.id,
             work_group=execution.work_group,
-            details={**outcome.details, "scanned_bytes": str(statistics.scanned_bytes)},
+            details={**running.reads, **end_of(execution, statistics.scanned_bytes)},
         )
         return Completion(
             state=QueryState.SUCCEEDED,
@@ -248,7 +249,11 @@ class QueryRunner:
             "query",
             running.id,
             work_group=execution.work_group,
-            details={"error": error.code.name},
+            details={
+                "error": error.code.name,
+                **running.reads,
+                **end_of(execution, execution.progress.scanned_bytes),
+            },
         )
         return Completion(
             state=QueryState.CANCELLED if is_cancelled else QueryState.FAILED,

@@ -21,7 +21,6 @@ from querysvc.service.statements import (
     StatementOutcome,
     plan_request,
     run_statistics,
-    table_names,
 )
 from querysvc.sql.explain import Explain, ExplainFormat, ExplainType
 from querysvc.types.algebra import BOOLEAN, VARCHAR
@@ -65,7 +64,6 @@ class ExplainExecutor:
             outcome,
             statistics=statistics,
             warnings=(*inner.warnings, *planned.warnings),
-            details={"tables": ", ".join(table_names(inner))},
         )
 
     def _explain(self, statement: Explain, context: RunContext, planned: PlannedQuery) -> str:

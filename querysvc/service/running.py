@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -31,6 +31,8 @@ class RunningQuery:
         self.deadline = deadline
         """On the steady clock."""
         self.limits = ResourceLimits()
+        self.reads: Mapping[str, str] = {}
+        """The tables and columns that it reads, for the audit log."""
         self.meter: Meter | None = None
         """What counts the bytes that are read; None until the work group is known."""
         self._watchers = watchers

@@ -89,8 +89,6 @@ class StatementOutcome:
     written_objects: tuple[str, ...] | None = None
     """The objects that a write made: None for statements that are no writes."""
     warnings: tuple[str, ...] = ()
-    details: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """What the audit log tells beside: the tables read."""
     result_key: str | None = None
     reused_previous_result: bool = False
 
@@ -144,7 +142,6 @@ class SelectExecutor:
             substatement_type=statement.substatement_type,
             statistics=statistics,
             warnings=(*statement.warnings, *planned.warnings),
-            details={"tables": ", ".join(table_names(statement))},
             result_key=key,
             reused_previous_result=is_reused,
         )

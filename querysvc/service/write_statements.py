@@ -30,7 +30,6 @@ from querysvc.service.statements import (
     StatementOutcome,
     plan_request,
     run_statistics,
-    table_names,
 )
 from querysvc.service.write_targets import (
     FolderTargets,
@@ -194,7 +193,6 @@ class WriteExecutor:
             update_count=rows,
             written_objects=_transaction(context).addresses,
             warnings=(*query.warnings, *planned.warnings),
-            details={"tables": ", ".join(table_names(query))},
         )
 
     def _stage(self, job: WriteJob, targets: Targets, context: RunContext) -> int:
