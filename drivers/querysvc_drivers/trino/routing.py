@@ -12,6 +12,7 @@ from querysvc.model import Principal, QuerySubmission, ResultColumn, Session
 from querysvc.service.prepared import UNBOUND, input_description, output_description
 from querysvc.service.queries import QueryService
 from querysvc.service.work_groups import PRIMARY
+from querysvc.sql.lexer import tokenize
 from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.positions import START, Place, errors_moved
 from querysvc.sql.prepared import (
@@ -94,6 +95,7 @@ class StatementRouting:
             return self._show(request, principal, parameters, place)
         if word == "EXECUTE":
             return self._execute(request, principal)
+        _refuse_semicolon(request.sql)
         return Submission(submission(request, principal, parameters), place)
 
     def _show(
@@ -142,6 +144,16 @@ class StatementRouting:
         if isinstance(routed, LocalResult):
             return routed.columns
         return self._queries.validate(routed.query, principal).columns
+
+
+def _refuse_semicolon(sql: str) -> None:
+    """The core takes a trailing semicolon, as Athena does; Trino's clients take it off."""
+    if not sql.rstrip().endswith(";"):
+        return
+    last = tokenize(sql)[-2]
+    if last.key == ";":  # and no comment's end
+        message = "mismatched input ';'. Expecting: <EOF>"
+        raise StatementError(ErrorCode.SYNTAX_ERROR, message, line=last.line, column=last.column)
 
 
 def submission(

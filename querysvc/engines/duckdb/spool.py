@@ -34,10 +34,18 @@ def conform(batches: Iterable[Any], schema: Any) -> Iterator[Any]:
         if not batch.num_rows:
             continue
         columns = [
-            column if column.type == field.type else column.cast(field.type)
+            _conforming(column, field.type)
             for column, field in zip(batch.columns, schema, strict=True)
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _conforming(column: Any, type_: Any) -> Any:
+    if column.type == type_:
+        return column
+    if column.null_count == len(column):  # DuckDB's NULL without a type comes as an integer
+        return pa.nulls(len(column), type_)
+    return column.cast(type_)
 
 
 def _type(type_: TrinoType) -> Any:

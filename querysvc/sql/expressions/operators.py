@@ -51,6 +51,8 @@ def apply_operator(
     with located_at(node):
         resolution = resolve_operator(operator, tuple(operand.type for operand in operands))
     arguments = tuple(map(coerce, operands, resolution.argument_types))
+    if resolution.return_type == BOOLEAN:  # a comparison with NULL still says what it is about
+        return tree.Call(BOOLEAN, operator, resolution.key, arguments)
     return typed_call(operator, resolution, arguments)
 
 

@@ -22,6 +22,7 @@ from querysvc.engines.duckdb.lowering.types import storage_type
 from querysvc.types.algebra import (
     INTERVAL_DAY_TO_SECOND,
     INTERVAL_YEAR_TO_MONTH,
+    REAL,
     Decimal,
     TrinoType,
 )
@@ -29,6 +30,8 @@ from querysvc.types.algebra import (
 # Sums of this many digits cannot pass 38 in any table.
 _SAFE_DIGITS: Final = 19
 
+# From here on a double is nearer to infinity than to a REAL.
+_REAL_MAX: Final = "CAST(3.4028235677973366e38 AS DOUBLE)"
 _INTERVALS: Final = (INTERVAL_DAY_TO_SECOND, INTERVAL_YEAR_TO_MONTH)
 
 
@@ -48,9 +51,23 @@ def _sum(site: AggregateSite) -> Sql:
     kind = site.types[0]
     if isinstance(kind, Decimal) and kind.precision > _SAFE_DIGITS:
         return bind([total], lambda sum_: _within_decimal(sum_, site.type))
-    if site.type.is_integer or site.type in _INTERVALS or site.type.base_name == "real":
+    if site.type == REAL:
+        return bind([total], _as_real)
+    if site.type.is_integer or site.type in _INTERVALS:
         return cast(total, site.result_type)
     return total
+
+
+def _as_real(total: Sql) -> Sql:
+    """The REAL nearest to the sum; infinity beyond the largest."""
+    limit = _REAL_MAX
+    return case(
+        [
+            (Sql(f"({total} >= {limit} AND NOT isnan({total}))"), Sql("CAST('inf' AS REAL)")),
+            (Sql(f"({total} <= -{limit})"), Sql("CAST('-inf' AS REAL)")),
+        ],
+        cast(total, "REAL"),
+    )
 
 
 def _narrowed(site: AggregateSite) -> Sql | None:

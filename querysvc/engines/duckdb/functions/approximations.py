@@ -131,7 +131,7 @@ def _numeric_histogram(site: AggregateSite) -> Sql:
         site.context,
         histograms,
         [
-            (fixed_argument(site, 0), BIGINT),
+            (fixed_argument(site, 0, is_first=True), BIGINT),
             (site.aggregate("list", value, condition=some), Array(DOUBLE)),
             (site.aggregate("list", weight, condition=some), Array(DOUBLE)),
         ],
@@ -159,9 +159,9 @@ def _approx_most_frequent(site: AggregateSite) -> Sql:
         site.context,
         frequencies,
         [
-            (fixed_argument(site, 0), BIGINT),
+            (fixed_argument(site, 0, is_first=True), BIGINT),
             (site.aggregate("list", value, condition=some), Array(site.types[1])),
-            (fixed_argument(site, 2), BIGINT),
+            (fixed_argument(site, 2, is_first=True), BIGINT),
         ],
         site.type,
     )

@@ -105,7 +105,11 @@ def _map_union(site: AggregateSite) -> Sql:
     value = site.arguments[0]
     entries = call("map_entries", value)
     everything = site.aggregate("list", entries, condition=Sql(f"({value} IS NOT NULL)"))
-    return lists.held([call("flatten", everything)], lambda bound: _unique_map(bound, type_))
+
+    def body(bound: Sql) -> Sql:  # of empty maps only it is NULL
+        return case([(Sql(f"(len({bound}) > 0)"), _unique_map(bound, type_))])
+
+    return lists.held([call("flatten", everything)], body)
 
 
 def _histogram(site: AggregateSite) -> Sql:
@@ -129,11 +133,17 @@ def _histogram(site: AggregateSite) -> Sql:
     return lists.held([values], body)
 
 
-def fixed_argument(site: AggregateSite, index: int) -> Sql:
-    """An argument that should be the same for all rows of a group: itself, or its last value."""
+def fixed_argument(site: AggregateSite, index: int, *, is_first: bool = False) -> Sql:
+    """An argument that should be the same for all rows of a group: itself, or one row's value.
+
+    Where it sizes the state, that is the first one that is not NULL, else the last.
+    """
+    value = site.arguments[index]
     if _is_constant(site.nodes[index]):
-        return site.arguments[index]
-    return site.aggregate("last", site.arguments[index])
+        return value
+    if is_first:
+        return site.aggregate("first", value, condition=Sql(f"({value} IS NOT NULL)"))
+    return site.aggregate("last", value)
 
 
 def _is_constant(node: Expression) -> bool:
@@ -262,7 +272,7 @@ def _limit(site: AggregateSite, index: int, what: str) -> Sql:
             return integer_literal(value)
         if isinstance(value, int):
             return _bad_limit(integer_literal(value), what)
-    return _bad_limit(fixed_argument(site, index), what)
+    return _bad_limit(fixed_argument(site, index, is_first=True), what)
 
 
 def _bad_limit(count: Sql, what: str) -> Sql:

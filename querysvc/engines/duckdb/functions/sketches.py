@@ -20,7 +20,7 @@ from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, bind, case, ca
 from querysvc.engines.duckdb.lowering.keys import key_form
 from querysvc.engines.duckdb.lowering.types import contains
 from querysvc.errors import ErrorCode
-from querysvc.types.algebra import BIGINT, DOUBLE, UNKNOWN, VARBINARY, Array, Row
+from querysvc.types.algebra import BIGINT, BOOLEAN, DOUBLE, UNKNOWN, VARBINARY, Array, Row
 
 _PRIME: Final = 0x9E3779B185EBCA87
 _TWO_64: Final = 1 << 64
@@ -128,7 +128,7 @@ def _approx_distinct(site: AggregateSite) -> Sql:
     if contains(kind, Row) or kind == UNKNOWN:
         return site.aggregate("count", key_form(value, kind), distinct=True)
     error = Sql(f"CAST({_DEFAULT_ERROR} AS DOUBLE)")
-    if len(site.arguments) == 2:
+    if len(site.arguments) == 2 and kind != BOOLEAN:
         error = Sql(f"coalesce({fixed_argument(site, 1)}, {error})")
     some = Sql(f"({value} IS NOT NULL)")
     hashes = site.aggregate("list", _hash(site), condition=some, distinct=True)

@@ -21,7 +21,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     operation,
     part,
 )
-from querysvc.errors import ErrorCode
+from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.tree import Literal
 from querysvc.types.algebra import (
     DATE,
@@ -148,6 +148,9 @@ def _concat(site: CallSite) -> Sql:
         return operation("||", padded, site.arguments[1])
     if not isinstance(site.type, Array):
         return operation("||", *site.arguments)
+    if len(site.arguments) == 1:
+        message = "There must be two or more arguments to concat"
+        raise QueryServiceError(ErrorCode.INVALID_FUNCTION_ARGUMENT, message)
     lists = [
         sql if type_ == site.type else _as_list(sql)
         for sql, type_ in zip(site.arguments, site.types, strict=True)

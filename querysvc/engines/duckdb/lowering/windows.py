@@ -137,6 +137,12 @@ def _offset(context: Context, node: Expression, unit: FrameUnit, which: str) -> 
     return bind([sql], body)
 
 
+def _whole_days(value: Sql) -> Sql:
+    message = "Cannot subtract hour, minutes or seconds from a date"
+    bad = Sql(f"({value} % 86400000 <> 0)")
+    return case([(bad, fail(ErrorCode.INVALID_FUNCTION_ARGUMENT, message))], value)
+
+
 _INSTANTS: Final = (Timestamp, TimestampTz, Time)
 
 
@@ -146,6 +152,8 @@ def _range_offset(value: Sql, offset_type: TrinoType, key_type: TrinoType) -> Sq
         if offset_type == INTERVAL_YEAR_TO_MONTH:
             return Sql(f"to_months({value})")
         if offset_type == INTERVAL_DAY_TO_SECOND:
+            if key_type == DATE:
+                value = bind([value], _whole_days)
             return Sql(f"to_microseconds({value} * 1000)")
         raise not_supported(f"RANGE frame of {key_type} with offset {offset_type}")
     return value

@@ -353,8 +353,14 @@ def _row_reader(type_: Row) -> Reader:
         if value is None:
             return None
         if isinstance(value, _Object):
+            if None in names:
+                raise failure(
+                    _INVALID,
+                    f"Cannot cast to {type_}. Cannot cast a JSON object to anonymous row type."
+                    " Input must be a JSON array.",
+                )
             members = {name.lower(): member for name, member in value}
-            found = [members.get(name) if name is not None else None for name in names]
+            found = [members.get(name or "") for name in names]
         elif isinstance(value, list) and len(value) == len(readers):
             found = value
         else:
