@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import ipaddress
@@ -9,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
@@ -32,7 +34,7 @@ from querysvc.service.system_listing import Listing
 from querysvc.settings import Settings
 from querysvc.state.database import open_database, sqlite_url
 from querysvc.state.migrate import upgrade
-from querysvc.state.repository import State
+from querysvc.state.repository import AuditRepository, State
 from querysvc.state.sql import SqlState
 from querysvc.storage.fetcher import Fetcher
 from querysvc.storage.s3_connection import S3Connection
@@ -52,6 +54,10 @@ from querysvc_drivers.trino.authentication import with_api_keys
 _log = structlog.get_logger(__name__)
 _STOP_SECONDS = 5
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_REQUEST_THREADS = 24
+"""Threads for calls of the core that block: milliseconds for a commit, seconds for the gate or S3.
+asyncio's own number (cores + 4) lets six slow estimates hold up every submission; the state's pool
+has 32 connections, of which the dispatcher's threads need theirs."""
 
 
 def serve(settings: Settings) -> None:
@@ -152,6 +158,13 @@ def open_authenticator(settings: Settings) -> Iterator[Authenticator]:
 
 
 @contextlib.contextmanager
+def open_audit(settings: Settings) -> Iterator[AuditRepository]:
+    """The audit log of a service, which may be running meanwhile."""
+    with _open_state(settings) as (state, _):
+        yield state
+
+
+@contextlib.contextmanager
 def open_policies(settings: Settings) -> Iterator[Policies]:
     """The grants of a service, which may be running meanwhile."""
     with _open_state(settings) as (state, _):
@@ -239,6 +252,8 @@ def _run(
 ) -> None:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        threads = ThreadPoolExecutor(_REQUEST_THREADS, thread_name_prefix="request")
+        asyncio.get_running_loop().set_default_executor(threads)
         host, port = listener.getsockname()[:2]
         scheme = "https" if settings.tls_certificate_file else "http"
         _log.info("listening", url=f"{scheme}://{host}:{port}", auth=settings.auth)

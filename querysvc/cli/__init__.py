@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from querysvc.cli import catalog, grants, queries, server
+from querysvc.cli import audit, catalog, grants, queries, server
 
 app = typer.Typer(
     name="querysvc",
@@ -14,7 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (queries, catalog, server, grants):
+for module in (queries, catalog, server, grants, audit):
     module.register(app)
 
 

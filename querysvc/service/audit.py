@@ -10,42 +10,17 @@ import threading
 from collections.abc import Mapping
 
 from querysvc.model import Principal, QueryExecution
-from querysvc.plan import AnalysedStatement, TableReference
 from querysvc.service.clock import Clock
 from querysvc.state.repository import AuditRepository
 from querysvc.state.values import AuditEntry
 
 _PENDING_MAX = 1000
-_DETAIL_LENGTH_MAX = 20_000
-
-
-def reads_of(statement: object) -> dict[str, str]:
-    """The tables and columns that a statement reads (a write or an EXPLAIN: its query)."""
-    query = statement
-    while not isinstance(query, AnalysedStatement):
-        query = getattr(query, "query", None)
-        if query is None:
-            return {}
-    told = {
-        "tables": ", ".join(dict.fromkeys(map(_name, query.tables))),
-        "columns": "; ".join(map(_columns, query.tables)),
-    }
-    return {name: text[:_DETAIL_LENGTH_MAX] for name, text in told.items() if text}
 
 
 def end_of(execution: QueryExecution, scanned_bytes: int) -> dict[str, str]:
     """What a query was, and what it took."""
     kind = execution.substatement_type or "unknown"
     return {"kind": kind, "scanned_bytes": str(scanned_bytes)}
-
-
-def _name(reference: TableReference) -> str:
-    return f"{reference.catalog}.{reference.database}.{reference.table.name}"
-
-
-def _columns(reference: TableReference) -> str:
-    names = (reference.columns[index].name for index in reference.used_columns)
-    return f"{_name(reference)} ({', '.join(names)})"
 
 
 class AuditLog:

@@ -25,11 +25,12 @@ from querysvc.plan import ResourceLimits
 from querysvc.results.files import TextFiles, text_suffix
 from querysvc.results.publisher import Publication, Published, Publisher
 from querysvc.results.spool import LiveSpool, SpoolDirectory
-from querysvc.service.audit import AuditLog, end_of, reads_of
+from querysvc.service.audit import AuditLog, end_of
 from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
 from querysvc.service.prepared import PreparedStatements
 from querysvc.service.quotas import Quotas
+from querysvc.service.reads import query_of, reads_of
 from querysvc.service.running import RunningQueries, RunningQuery, reason_info
 from querysvc.service.statements import Executors, RunContext, StatementOutcome
 from querysvc.service.watch import Watchers
@@ -301,8 +302,8 @@ def _settle(running: RunningQuery, completion: Completion | None) -> None:
 @contextlib.contextmanager
 def _discreet(statement: object) -> Iterator[None]:
     """Errors about data that tell no values, when some rows are hidden from whoever asks."""
-    query = getattr(statement, "query", statement)  # a write's, or the statement itself
-    hides_rows = any(getattr(one, "hides_rows", False) for one in (statement, query))
+    query = query_of(statement)
+    hides_rows = query is not None and query.hides_rows
     try:
         yield
     except QueryServiceError as error:
