@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from querysvc.model import ResultColumn, StatementType
+from querysvc.results.hive_layout import hive_row
 from querysvc.results.spool import SpoolDirectory
 from querysvc.results.text_values import text_rows
 
@@ -48,7 +49,8 @@ class TextFiles:
                 reader = self._spools.open(query_id)
                 with draft.open("w", encoding="utf-8", newline="") as sink:
                     for batch in reader.batches():
-                        sink.writelines(_line(row) for row in text_rows(columns, batch))
+                        rows = text_rows(columns, batch)
+                        sink.writelines(_line(hive_row(columns, row)) for row in rows)
             else:
                 self._spools.open(query_id)  # tells whether the result is still there
                 self._encode_text(self._spools.stream_path(query_id), columns, draft)

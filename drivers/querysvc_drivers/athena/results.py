@@ -8,6 +8,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal, QueryExecution, QueryState, ResultColumn, StatementType
 from querysvc.results.column_info import column_info
 from querysvc.results.files import is_write
+from querysvc.results.hive_layout import hive_row
 from querysvc.results.pages import encode_page_token
 from querysvc.service.queries import QueryService
 
@@ -46,7 +47,11 @@ def results_document(
     if is_write(execution.substatement_type):
         return _document(execution, [_ROWS_COLUMN], [], None)
     columns = [_column(column, execution) for column in page.columns]
-    rows = [list(map(_datum, row)) for row in page.text_rows()]
+    is_text = execution.statement_type is not StatementType.DML
+    rows = [
+        list(map(_datum, hive_row(page.columns, row) if is_text else row))
+        for row in page.text_rows()
+    ]
     following = page.next_token
     if rows_max == 0 and rows:
         rows, following = [], encode_page_token(page.first_row)
