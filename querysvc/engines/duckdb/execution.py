@@ -15,6 +15,7 @@ from querysvc.engines.duckdb import session
 from querysvc.engines.duckdb.footers import FooterReader
 from querysvc.engines.duckdb.lowering.narrow_decimals import is_narrow_overflow
 from querysvc.engines.duckdb.readers.base import PlanReader, ReaderContext
+from querysvc.engines.duckdb.readers.failures import find_bad_value
 from querysvc.engines.duckdb.readers.json import DOUBT_MARK, SPELLING_MARK
 from querysvc.engines.duckdb.readers.watch import WatchedClient
 from querysvc.engines.duckdb.relations import PlannedRelations, plan_relations, view_name
@@ -169,6 +170,8 @@ class Execution:
             context.collects_spellings = True
         elif _NOT_PARALLEL.search(message) and not context.is_serial:
             context.is_serial = True
+        elif self._is_odd_json(message):
+            context.reads_json_rows = True
         elif context.is_exact:
             return False
         elif context.watch.is_suspicious or _NOT_PARSED.search(message):
@@ -177,6 +180,13 @@ class Execution:
             return False
         context.start_over()
         return True
+
+    def _is_odd_json(self, message: str) -> bool:
+        """Whether DuckDB's JSON readers met what only the exact path can judge."""
+        if not self.context.json_files or self.context.reads_json_rows:
+            return False
+        is_bad = find_bad_value(message) is not None or "Malformed JSON" in message
+        return is_bad or self.context.watch.is_suspicious
 
     def _statement(self, *, narrows: bool) -> str:
         if self.request.raw_sql is not None:

@@ -15,7 +15,8 @@ from querysvc.engines.duckdb.readers.base import (
     ReaderContext,
     used_columns,
 )
-from querysvc.engines.duckdb.readers.json import read_json
+from querysvc.engines.duckdb.readers.json_paths import read_json_files
+from querysvc.engines.duckdb.readers.json_rows import read_cloudtrail
 from querysvc.engines.duckdb.readers.orc import read_orc
 from querysvc.engines.duckdb.readers.parquet import read_parquet
 from querysvc.engines.duckdb.readers.regex import read_grok, read_regex
@@ -36,8 +37,9 @@ READERS: Final[dict[StorageFormat, Reader]] = {
     StorageFormat.GROK: read_grok,
     StorageFormat.TEXTFILE: read_text,
     StorageFormat.CSV: read_csv,
-    StorageFormat.OPENX_JSON: read_json,
-    StorageFormat.JSON: read_json,
+    StorageFormat.OPENX_JSON: read_json_files,
+    StorageFormat.JSON: read_json_files,
+    StorageFormat.CLOUDTRAIL: read_cloudtrail,
 }
 
 

@@ -188,3 +188,17 @@ def test_a_table_that_is_scanned_twice_and_files_of_two_schemas(engine_bench: En
         ORC, columns, [((), files)], 'SELECT a."c0", b."c1" FROM t0 a JOIN t0 b ON a."c0" <= b."c0"'
     )
     assert sorted(found, key=str) == [(1, 3), (1, None), (1, None), (2, 3), (2, None), (5, 3)]
+
+
+def test_a_map_that_is_converted_stands_beside_a_row(engine_bench: EngineBench) -> None:
+    table = pa.table(
+        {
+            "m": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int32())),
+            "r": pa.array([{"a": 1, "b": "x"}]),
+        }
+    )
+    columns = [
+        TableColumn("m", t.Map(t.VARCHAR, t.BIGINT)),
+        TableColumn("r", t.Row((t.RowField("a", t.BIGINT), t.RowField("b", t.VARCHAR)))),
+    ]
+    assert read(engine_bench, columns, write(table)) == [([("k", 1)], {"f0": 1, "f1": "x"})]

@@ -132,7 +132,7 @@ def _part(
     columns = _columns(group, files[0], header, declared)
     schema = pa.schema(
         [
-            *(pa.field(f"x{i}", one.form.type) for i, one in enumerate(columns)),
+            *(pa.field(f"s{i}", one.form.type) for i, one in enumerate(columns)),
             pa.field("file", pa.int64()),
         ]
     )
@@ -148,7 +148,7 @@ def _part(
         if pa.types.is_null(one.form.type):
             continue
         try:
-            data[one.index] = convert(f'"x{position}"', types[position], one.column.type, source)
+            data[one.index] = convert(f'"s{position}"', types[position], one.column.type, source)
         except TypeMismatchError:
             raise _mismatch(files[0], one) from None
     table = f"avro{len(context.ordinals)}"

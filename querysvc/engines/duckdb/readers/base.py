@@ -117,6 +117,8 @@ class ReaderContext:
     """Text readers: tells when the fast path may not do."""
     json_files: list[File] = field(default_factory=list)
     """Files that JSON readers read, to find a malformed line in."""
+    reads_json_rows: bool = False
+    """JSON readers: take the exact path in Python."""
     reads_whole_objects: bool = False
     """JSON readers: parse objects, then take values out; else DuckDB's reader of columns."""
     collects_spellings: bool = False

@@ -63,6 +63,16 @@ class _Key:
         return isinstance(self.column.type, (*_NESTED, algebra.Decimal))
 
 
+class _JsonSource(Source):
+    """A bad value, or an unusual form of a timestamp, is for the exact path to judge."""
+
+    __slots__ = ()
+
+    def pattern(self, type_: TrinoType, usual: str | None) -> str | None:
+        """Timestamps have one plain form only."""
+        return None if isinstance(type_, algebra.Timestamp) else usual
+
+
 def read_json(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Read objects, one a line."""
     options: JsonOptions = options_of(group, parse_json_options)
@@ -105,7 +115,7 @@ def _part(
     context: ReaderContext,
 ) -> Part:
     for file in files:
-        context.watch.watch(file.index, name, looks_for_lines=False)
+        context.watch.watch(file.index, name)
     paths = ", ".join(quote_text(context.path(file, "")) for file in files)
     compression = name or "uncompressed"
     objects = (
@@ -128,6 +138,7 @@ def _part(
         ordinal=f'({base} + "file")',
         null="{0} IS NULL",
         convert=_converter(decimals_are_texts=by_column),
+        source_type=_JsonSource,
     )
     size = sum(file.stored.size for file in files)
     return Part(sql, read_in_order(files), size, len(files))

@@ -115,7 +115,7 @@ def _part(
         source = Source(one.column.name, one.column.type, f"({base} + {FILE})")
         physical = types[position]
         try:
-            data[one.index] = _value(f'"x{position}"', physical, one.column.type, source)
+            data[one.index] = _value(f'"s{position}"', physical, one.column.type, source)
         except TypeMismatchError:
             raise _mismatch(first, one) from None
         domain = group.reference.domains.get(one.index)
@@ -183,7 +183,7 @@ def _streamed_schema(first: _OrcFile, context: ReaderContext, names: Sequence[st
     try:
         schema = orc.ORCFile(pa.PythonFile(ObjectFile(first.file, context.client))).schema
         types = [schema.field(schema.names.index(name)).type for name in names]
-        return pa.schema([*(pa.field(f"x{i}", type_) for i, type_ in enumerate(types)), position])
+        return pa.schema([*(pa.field(f"s{i}", type_) for i, type_ in enumerate(types)), position])
     except (pa.ArrowException, OSError, ValueError) as error:
         raise bad_file(first.file, f"cannot be read as ORC: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Relations over streams of Arrow batches: columns "x<i>" and the file's position as "file"."""
+"""Relations over streams of Arrow batches: columns "s<i>" and the file's position as "file"."""
 
 from __future__ import annotations
 
