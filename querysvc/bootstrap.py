@@ -37,6 +37,8 @@ from querysvc.service.audit import AuditLog
 from querysvc.service.auth import Authenticator, SecretBox
 from querysvc.service.catalog_views import CatalogViews
 from querysvc.service.clock import SystemClock
+from querysvc.service.crawl import GATE_OPERATIONS as CRAWL_OPERATIONS
+from querysvc.service.crawl import Crawler
 from querysvc.service.ddl_statements import DdlStatements
 from querysvc.service.dispatch import Dispatcher
 from querysvc.service.execution import SHUTTING_DOWN, QueryRunner, RunnerParts
@@ -186,7 +188,7 @@ class Application:
         self._audit = AuditLog(self.state, self._clock)
         self.policies = Policies(self.state, self._audit, self._clock)
         self._quotas = Quotas(self.state, self._clock)
-        self.views = CatalogViews(repository, metadata, self.policies, self._clock.now)
+        self.views = CatalogViews(repository, metadata, self.policies, self._audit, self._clock.now)
 
     def _open_storage(self, stack: contextlib.ExitStack) -> None:
         configuration = storage_configuration(self.settings)
@@ -275,6 +277,9 @@ class Application:
                 wake=self._dispatcher.wake,
                 access_of=self.policies.access_of,
             )
+        )
+        self.crawler = Crawler(
+            self.storage, self.gate, self.views.catalog, self.policies.access_of, self._audit
         )
         self.metrics.watch(self._gauges())
 
@@ -411,7 +416,7 @@ def gate_limits(settings: Settings) -> GateLimits:
         processes=settings.analysis_processes,
         timeout_seconds=settings.analysis_timeout_seconds,
         memory_bytes=settings.analysis_memory_bytes,
-        operations={**OPERATIONS, **GATE_OPERATIONS},
+        operations={**OPERATIONS, **GATE_OPERATIONS, **CRAWL_OPERATIONS},
     )
 
 

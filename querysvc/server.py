@@ -91,6 +91,7 @@ def http_application(application: Application) -> FastAPI:
             work_groups=application.work_groups,
             catalog_of=application.views.catalog,
             policies=application.policies,
+            crawler=application.crawler,
             authenticate=application.authenticator.authenticate,
             readiness=application.readiness,
             metrics=application.metrics.exposition,
@@ -154,7 +155,10 @@ def check_exposure(settings: Settings) -> None:
 def open_authenticator(settings: Settings) -> Iterator[Authenticator]:
     """The keys of a service, which may be running meanwhile."""
     with _open_state(settings) as (state, root):
-        yield Authenticator(state, SecretBox(root / "secret.key"), SystemClock(), is_required=True)
+        audit = AuditLog(state, SystemClock())
+        box = SecretBox(root / "secret.key")
+        yield Authenticator(state, box, SystemClock(), is_required=True, audit=audit)
+        audit.flush()
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal
+from querysvc.service.audit import AuditLog
 from querysvc.service.clock import Clock
 from querysvc.service.identity_tokens import IdentityTokens, looks_like_token
 from querysvc.service.permissions import ADMIN, KEY_ROLE, WORK_GROUP_ROLE
@@ -36,6 +37,7 @@ _PREFIX = "qsvc"
 _PAIR_PREFIX = "AKQS"
 _NONCE_BYTES = 12
 
+_OPERATOR = Principal("operator")
 ANONYMOUS = Principal("anonymous", frozenset({ADMIN}))
 """Who everyone is when the service runs without authentication."""
 
@@ -130,13 +132,18 @@ class Authenticator:
         is_required: bool,
         rights_of: Callable[[Principal], Principal] = lambda principal: principal,
         tokens: IdentityTokens | None = None,
+        audit: AuditLog | None = None,
     ) -> None:
-        """`rights_of` adds the roles that grants give; `tokens` are an identity provider's."""
+        """`rights_of` adds the roles that grants give; `tokens` are an identity provider's.
+
+        Keys are made and revoked by operators, which `audit` is told.
+        """
         self._keys = keys
         self._box = box
         self._clock = clock
         self._rights_of = rights_of
         self._tokens = tokens
+        self._audit = audit
         self.is_required = is_required
 
     def authenticate(self, text: str | None) -> Principal:
@@ -175,6 +182,7 @@ class Authenticator:
             limits=request.limits,
         )
         self._keys.add_api_key(key)
+        self._record("create_key", key_id, request.principal)
         return NewKey(key, text)
 
     def list_keys(self) -> tuple[ApiKey, ...]:
@@ -202,6 +210,7 @@ class Authenticator:
             limits=request.limits,
         )
         self._keys.add_key_pair(pair)
+        self._record("create_key", access_key_id, request.principal)
         return NewKeyPair(pair, secret)
 
     def list_key_pairs(self) -> tuple[KeyPair, ...]:
@@ -241,6 +250,12 @@ class Authenticator:
     def _must_exist(self, revoke: Callable[..., bool], name: str) -> None:
         if not revoke(name, revoked_at=self._clock.now()):
             raise QueryServiceError(ErrorCode.NOT_FOUND, f"There is no key {name}.")
+        self._record("revoke_key", name)
+
+    def _record(self, action: str, key_id: str, principal: str | None = None) -> None:
+        if self._audit is not None:
+            details = {} if principal is None else {"to": principal}
+            self._audit.record(_OPERATOR, action, key_id, details=details)
 
 
 def _principal(key: ApiKey) -> Principal:

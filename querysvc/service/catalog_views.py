@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, Final, cast
 
+from querysvc.errors import QueryServiceError
 from querysvc.model import Principal
 from querysvc.planning.metadata import TOLD_OF_TABLE, table_told_of
 from querysvc.service.access import Access
+from querysvc.service.audit import AuditLog
 from querysvc.service.permitted_catalog import PermittedRepository
 from querysvc.service.policies import Policies
 from querysvc.service.system_metadata import INFORMATION_SCHEMA, SYSTEM
 from querysvc.sql.metadata import MetadataReader, TableInfo, ViewInfo
+from querysvc_catalog.errors import CatalogError
 from querysvc_catalog.model import DatabaseName, Table, TableName
 from querysvc_catalog.repository import CatalogRepository
 from querysvc_catalog.service import CatalogService
+
+_CHANGES: Final = ("create_", "update_", "delete_", "put_")
 
 
 class CatalogViews:
@@ -26,21 +32,54 @@ class CatalogViews:
         repository: CatalogRepository,
         metadata: MetadataReader,
         policies: Policies,
+        audit: AuditLog,
         now: Callable[[], datetime],
     ) -> None:
         self._repository = repository
         self._metadata = metadata
         self._policies = policies
+        self._audit = audit
         self._now = now
 
     def catalog(self, principal: Principal) -> CatalogService:
         """The catalog, to read and to change."""
         access = self._policies.access_of(principal)
-        return CatalogService(PermittedRepository(self._repository, access), self._now)
+        permitted = PermittedRepository(self._repository, access)
+        audited = _AuditedRepository(permitted, self._audit, principal)
+        return CatalogService(cast(CatalogRepository, audited), self._now)
 
     def metadata(self, principal: Principal) -> MetadataReader:
         """What statements are analysed against."""
         return PermittedMetadata(self._metadata, self._policies.access_of(principal))
+
+
+class _AuditedRepository:
+    """A CatalogRepository whose changes are told to the audit log, those refused too."""
+
+    def __init__(self, inner: CatalogRepository, audit: AuditLog, principal: Principal) -> None:
+        self._inner = inner
+        self._audit = audit
+        self._principal = principal
+
+    def __getattr__(self, name: str) -> Any:  # a method of the repository's, of any signature
+        method = getattr(self._inner, name)
+        if not name.startswith(_CHANGES):
+            return method
+
+        def change(*arguments: Any, **options: Any) -> Any:
+            subject = getattr(arguments[0], "full_name", arguments[0])
+            details: dict[str, str] = {}
+            try:
+                return method(*arguments, **options)
+            except (CatalogError, QueryServiceError) as error:
+                details = {"error": error.message}
+                raise
+            finally:
+                self._audit.record(
+                    self._principal, f"catalog.{name}", str(subject), details=details
+                )
+
+        return change
 
 
 class PermittedMetadata:
