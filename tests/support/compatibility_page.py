@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from querysvc.engines.duckdb.functions import catalog
 from querysvc.engines.duckdb.functions.registry import Unsupported
-from querysvc.sql.ddl.parser import _STATEMENTS
 from querysvc.sql.functions.registry import load_registry
 from querysvc.sql.functions.signature import FunctionKind, Signature
+from tests.support.statement_reference import DDL, DML, states
 
 KNOWN = Path(__file__).parents[1] / "conformance" / "data" / "visible-known.json"
 _ENTRY = {
@@ -28,16 +29,11 @@ HEAD = """\
 Made by `python -m tests.support.compatibility_page > docs/compatibility.md`; a test fails when it
 is not current. What is not supported is refused by name with NOT_SUPPORTED, never approximated.
 
-## Statements
+"""
 
-| statement | state |
-|---|---|
-| SELECT, WITH [RECURSIVE], VALUES, TABLE, set operations | yes |
-| subqueries, joins, LATERAL, UNNEST | yes |
-| GROUPING SETS, ROLLUP, CUBE, windows with all frames, TABLESAMPLE, FETCH … WITH TIES | yes |
-| MATCH_RECOGNIZE, JSON_TABLE, WITH FUNCTION, FOR TIMESTAMP/VERSION AS OF | NOT_SUPPORTED |
-| CREATE TABLE AS SELECT, INSERT, UNLOAD, UPDATE, DELETE, MERGE | NOT_SUPPORTED |
-| CREATE VIEW, EXPLAIN; PREPARE and EXECUTE outside the Trino wire | NOT_SUPPORTED |
+QUERIES = """
+Inside of queries: subqueries, joins, LATERAL, UNNEST, GROUPING SETS, ROLLUP, CUBE, windows with all
+frames, TABLESAMPLE, FETCH … WITH TIES: yes. JSON_TABLE, WITH FUNCTION: NOT_SUPPORTED.
 """
 
 TYPES = """
@@ -69,8 +65,7 @@ Known to answer otherwise than Trino without an error; each is to be mended or r
 
 def page() -> str:
     """The page."""
-    parts = [HEAD]
-    parts += [f"| {' '.join(words)} | yes |\n" for words, _ in _STATEMENTS]
+    parts = [HEAD, *_statements(), QUERIES]
     parts.append(TYPES)
     parts.append("\n## Functions\n\n")
     signatures = _signatures()
@@ -90,6 +85,17 @@ def page() -> str:
     parts += [f"- {reason}\n" for reason in reasons]
     parts.append(SILENT)
     return "".join(parts)
+
+
+def _statements() -> Iterator[str]:
+    """Athena's reference, statement by statement; each state is that of an example that was run."""
+    found = states()
+    for heading, statements in (("DML and queries", DML), ("DDL", DDL)):
+        yield f"## {heading}\n\n| statement | state | |\n|---|---|---|\n"
+        for statement in statements:
+            title = statement.title.replace("|", "\\|")
+            yield f"| {title} | {found[statement]} | {statement.note} |\n"
+        yield "\n"
 
 
 def _signatures() -> list[Signature]:
