@@ -35,7 +35,7 @@ from querysvc_drivers.pgwire.sources import (
     RowSource,
     text_rows,
 )
-from querysvc_drivers.pgwire.types import Column
+from querysvc_drivers.pgwire.types import Column, Oid
 from querysvc_drivers.pgwire.variables import Variables, shown_name
 
 IDLE, IN_TRANSACTION, FAILED = "I", "T", "E"
@@ -437,8 +437,15 @@ def _parts(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
     return [batch.slice(start, rows) for start in range(0, batch.num_rows, rows)]
 
 
+def _wire_form(column: Column) -> int:
+    """What decides how a value's bytes are read: texts of all types are the same."""
+    oid = column.pg.oid
+    return int(Oid.TEXT) if oid in (Oid.VARCHAR, Oid.BPCHAR) else oid
+
+
 def _check_described(described: tuple[Column, ...], actual: tuple[Column, ...]) -> None:
-    if [column.pg.oid for column in described] != [column.pg.oid for column in actual]:
+    told, given = ([_wire_form(column) for column in columns] for columns in (described, actual))
+    if told != given:
         raise WireError("0A000", "cached plan must not change result type")
 
 

@@ -16,9 +16,10 @@ from typing import Any, Final
 from sqlglot import exp
 
 from querysvc.errors import ErrorCode, QueryServiceError, StatementError
+from querysvc_drivers.pgwire.catalog.definitions import definitions
 from querysvc_drivers.pgwire.catalog.functions import BOOL, NATIVE, STATIC, Function, Functions
 from querysvc_drivers.pgwire.catalog.reading import parse
-from querysvc_drivers.pgwire.catalog.relations import definitions, rows_of
+from querysvc_drivers.pgwire.catalog.relations import rows_of
 from querysvc_drivers.pgwire.catalog.rewriting import Rewriter
 from querysvc_drivers.pgwire.catalog.snapshot import Snapshot
 from querysvc_drivers.pgwire.types import ELEMENTS, Oid

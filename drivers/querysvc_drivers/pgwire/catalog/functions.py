@@ -10,18 +10,29 @@ from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc_drivers.pgwire.catalog.relations import (
-    CLASS_OID,
+from querysvc_drivers.pgwire.catalog.array_functions import (
+    array_concat,
+    array_element,
+    array_in,
+    array_length,
+    array_out,
+    array_position,
+    array_remove,
+    array_to_string,
+    contains,
+    items_of,
+    series,
+)
+from querysvc_drivers.pgwire.catalog.definitions import (
     INFORMATION_SCHEMA,
-    OWNER_OID,
     PG_CATALOG,
     format_type,
     procedures_by_oid,
     types_by_name,
     types_by_oid,
 )
+from querysvc_drivers.pgwire.catalog.relations import CLASS_OID, OWNER_OID
 from querysvc_drivers.pgwire.catalog.snapshot import Relation, Snapshot
-from querysvc_drivers.pgwire.parameters import text_items
 from querysvc_drivers.pgwire.types import Oid
 
 BOOL, INT4, INT8, TEXT, NAME, OID = (
@@ -297,82 +308,6 @@ def _regproc_name(oid: int | None) -> str | None:
     return None if oid is None else procedures_by_oid().get(oid, "-" if oid == 0 else str(oid))
 
 
-def _items(text: str | None) -> list[Any] | None:
-    if text is None:
-        return None
-    if text.startswith("{"):
-        return [item if item is None else item.decode() for item in text_items(text)]
-    loaded = json.loads(text) if text.startswith("[") else text.split()
-    return loaded if isinstance(loaded, list) else [loaded]
-
-
-def _array_in(text: str | None, is_numeric: int = 0) -> str | None:
-    items = _items(text)
-    if items is None:
-        return None
-    return json.dumps([int(i) if is_numeric and i is not None else i for i in items])
-
-
-def _array_out(text: str | None) -> str | None:
-    items = _items(text)
-    if items is None:
-        return None
-    return "{" + ",".join("NULL" if item is None else str(item) for item in items) + "}"
-
-
-def _array_to_string(array: str | None, separator: str, null: str | None = None) -> str | None:
-    items = _items(array)
-    if items is None:
-        return None
-    shown = (null if item is None else str(item) for item in items)
-    return separator.join(item for item in shown if item is not None)
-
-
-def _array_length(array: str | None, dimension: int = 1) -> int | None:
-    items = _items(array)
-    return None if not items or dimension != 1 else len(items)
-
-
-def _array_element(array: str | None, index: int | None) -> Any:
-    items = _items(array)
-    if items is None or index is None or not 1 <= index <= len(items):
-        return None
-    return items[index - 1]
-
-
-def _array_remove(array: str | None, value: Any) -> str | None:
-    items = _items(array)
-    return None if items is None else json.dumps([item for item in items if item != value])
-
-
-def _array_position(array: str | None, value: Any) -> int | None:
-    items = _items(array) or []
-    return items.index(value) + 1 if value in items else None
-
-
-def _array_concat(first: str | None, second: str | None) -> str | None:
-    return json.dumps((_items(first) or []) + (_items(second) or []))
-
-
-def _contains(array: str | None, other: str | None) -> int | None:
-    items, others = _items(array), _items(other)
-    return None if items is None or others is None else int(set(others) <= set(items))
-
-
-_SERIES_MAX: Final = 10_000
-
-
-def _series(start: int | None, stop: int | None, step: int = 1) -> str:
-    if start is None or stop is None or not step:
-        return "[]"
-    values = range(start, stop + (1 if step > 0 else -1), step)
-    if len(values) > _SERIES_MAX:
-        raise QueryServiceError(
-            ErrorCode.NOT_SUPPORTED, f"generate_series of more than {_SERIES_MAX} values"
-        )
-    return json.dumps(list(values))
-
-
 def _size_pretty(size: int | None) -> str | None:
     return None if size is None else f"{size} bytes"
 
@@ -421,25 +356,25 @@ STATIC: Final[Mapping[str, Function]] = {
     "_regtype_out": Function((1, 1), TEXT, lambda oid: format_type(oid, None)),
     "_regproc_in": Function((1, 1), int(Oid.REGPROC), _regproc),
     "_regproc_out": Function((1, 1), TEXT, _regproc_name),
-    "_array_in": Function((1, 2), TEXTS, _array_in),
-    "_array_out": Function((1, 1), TEXT, _array_out),
-    "_element": Function((2, 2), TEXT, _array_element),
+    "_array_in": Function((1, 2), TEXTS, array_in),
+    "_array_out": Function((1, 1), TEXT, array_out),
+    "_element": Function((2, 2), TEXT, array_element),
     "_bool_in": Function((1, 1), BOOL, _boolean_in),
     "_matches": Function((2, 2), BOOL, _matches(0)),
     "_imatches": Function((2, 2), BOOL, _matches(re.IGNORECASE)),
     "_like": Function((2, 3), BOOL, _like(0)),
     "_ilike": Function((2, 3), BOOL, _like(re.IGNORECASE)),
     "_rows": Function((0, 9), INT4, _rows_in_list),
-    "_contains": Function((2, 2), BOOL, _contains),
-    "array_to_string": Function((2, 3), TEXT, _array_to_string),
-    "array_length": Function((1, 2), INT4, _array_length),
-    "array_upper": Function((1, 2), INT4, _array_length),
-    "array_lower": Function((1, 2), INT4, lambda array, _=1: 1 if _items(array) else None),
-    "cardinality": Function((1, 1), INT4, lambda array: len(_items(array) or [])),
-    "array_remove": Function((2, 2), TEXTS, _array_remove),
-    "array_position": Function((2, 2), INT4, _array_position),
-    "array_cat": Function((2, 2), TEXTS, _array_concat),
-    "generate_series": Function((2, 3), OIDS, _series),
+    "_contains": Function((2, 2), BOOL, contains),
+    "array_to_string": Function((2, 3), TEXT, array_to_string),
+    "array_length": Function((1, 2), INT4, array_length),
+    "array_upper": Function((1, 2), INT4, array_length),
+    "array_lower": Function((1, 2), INT4, lambda array, _=1: 1 if items_of(array) else None),
+    "cardinality": Function((1, 1), INT4, lambda array: len(items_of(array) or [])),
+    "array_remove": Function((2, 2), TEXTS, array_remove),
+    "array_position": Function((2, 2), INT4, array_position),
+    "array_cat": Function((2, 2), TEXTS, array_concat),
+    "generate_series": Function((2, 3), OIDS, series),
     "quote_ident": Function((1, 1), TEXT, lambda text: text and quote_identifier(text)),
     "quote_literal": Function((1, 1), TEXT, lambda t: t and "'" + str(t).replace("'", "''") + "'"),
     "regexp_replace": Function((3, 4), TEXT, _regexp_replace),

@@ -12,14 +12,13 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from querysvc.errors import ErrorCode, StatementError
-from querysvc_drivers.pgwire.catalog.relations import (
+from querysvc_drivers.pgwire.catalog.definitions import (
     INFORMATION_SCHEMA,
     PG_CATALOG,
     definitions,
-    needs_columns,
-    needs_relations,
     types_by_name,
 )
+from querysvc_drivers.pgwire.catalog.relations import needs_columns, needs_relations
 from querysvc_drivers.pgwire.types import ARRAYS, Oid
 
 # sqlglot has no arrays of PostgreSQL's internal types; they are numbers or texts to us.
