@@ -22,6 +22,7 @@ from querysvc_catalog.repository import CatalogRepository
 from querysvc_catalog.service import CatalogService
 
 _CHANGES: Final = ("create_", "update_", "delete_", "put_")
+_SUBJECT_LENGTH_MAX: Final = 512
 
 
 class CatalogViews:
@@ -67,7 +68,7 @@ class _AuditedRepository:
             return method
 
         def change(*arguments: Any, **options: Any) -> Any:
-            subject = getattr(arguments[0], "full_name", arguments[0])
+            subject = str(getattr(arguments[0], "full_name", arguments[0]))[:_SUBJECT_LENGTH_MAX]
             details: dict[str, str] = {}
             try:
                 return method(*arguments, **options)
@@ -75,9 +76,7 @@ class _AuditedRepository:
                 details = {"error": error.message}
                 raise
             finally:
-                self._audit.record(
-                    self._principal, f"catalog.{name}", str(subject), details=details
-                )
+                self._audit.record(self._principal, f"catalog.{name}", subject, details=details)
 
         return change
 
