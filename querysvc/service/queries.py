@@ -192,10 +192,18 @@ class QueryService:
         (which may come twice, when it is reached just then). Callbacks must not block: an event
         loop passes `loop.call_soon_threadsafe`.
         """
-        self._stored(query_id, principal)
-        unsubscribe = self._parts.watchers.subscribe(query_id, callback)
-        # Read after subscribing: a change between the two is told twice rather than never.
-        callback(self.get(query_id, principal))
+
+        def tell(execution: QueryExecution) -> None:
+            if may_see(principal, execution):
+                callback(execution)
+
+        unsubscribe = self._parts.watchers.subscribe(query_id, tell)
+        try:
+            # Read after subscribing: a change between the two is told twice rather than never.
+            callback(self.get(query_id, principal))
+        except BaseException:
+            unsubscribe()
+            raise
         return unsubscribe
 
     def results(

@@ -24,7 +24,7 @@ _FIXED: Final[dict[str, str | bool]] = {
     "python_enable_replacements": False,
     # A path names immutable bytes (it holds the ETag's digest): nothing to ask again.
     "validate_external_file_cache": "NO_VALIDATION",
-    "threads": "2",
+    "threads": "1",  # none of its own before `limit`: instances are made ahead
 }
 _AFTER_OPENING: Final = (
     "SET streaming_buffer_size = '16MB'",

@@ -163,7 +163,10 @@ class Supervisor:
             return self._layers
 
     def lend(self) -> WorkerProcess:
-        """Take a ready worker: the one that was used last, or a new one."""
+        """Take a ready worker: the one that has been idle longest, or a new one.
+
+        It had the time to make instances ahead, which the one that was used last makes meanwhile.
+        """
         with self._lock:
             self._waiting += 1
             try:
@@ -177,12 +180,12 @@ class Supervisor:
         return worker
 
     def _take_idle(self) -> WorkerProcess:
-        """Take (holding the lock) the latest idle worker that is alive."""
+        """Take (holding the lock) the first idle worker that is alive."""
         while True:
             if not self._idle:
                 self._wake()
             self._wait(lambda: bool(self._idle))
-            worker = self._idle.pop()
+            worker = self._idle.pop(0)
             self._selector.unregister(worker.peer)
             if worker.is_running():
                 return worker

@@ -2,7 +2,7 @@
 
 The main thread works; a listening thread takes what the API process says meanwhile. Reports:
 
-    {"ready": pid}                                     idle, with the next instance prepared
+    {"ready": pid}                                     idle, with an instance for the next query
     {"layers": [[name, available, applied, detail]]}   once, before the first ready
     {"estimate": {…}}                                  waits for Proceed
     {"batch": {"end": offset, "rows": n}} · {"progress": {…}}
@@ -11,6 +11,7 @@ The main thread works; a listening thread takes what the API process says meanwh
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -19,12 +20,13 @@ import queue
 import socket
 import threading
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from querysvc.engines.duckdb import sandbox, session
+from querysvc.engines.duckdb import sandbox
 from querysvc.engines.duckdb.execution import CancelledError, Control, Execution
 from querysvc.engines.duckdb.failures import explain
 from querysvc.engines.duckdb.footers import FooterReader
+from querysvc.engines.duckdb.instances import InstanceStock
 from querysvc.engines.duckdb.messages import PeerClosedError, receive_request, send_report
 from querysvc.engines.duckdb.readers.watch import WatchedClient
 from querysvc.engines.duckdb.requests import Cancel, EncodeText, Proceed, RunPlan
@@ -33,6 +35,9 @@ from querysvc.engines.duckdb.text import encode_text
 
 if TYPE_CHECKING:
     import duckdb
+
+_PAUSE_SECONDS: Final = 0.002
+"""Without a request for so long there is time to make an instance ahead."""
 
 
 def run(peer: int, settings: WorkerSettings, scratch: str) -> None:
@@ -65,10 +70,11 @@ class Worker:
     def serve(self) -> None:
         """Answer requests, one at a time, for ever: the listening thread ends the process."""
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
+        instances = InstanceStock(os.getcwd(), self._settings.prepared_instances)
         while True:
-            connection = session.prepare(os.getcwd())
+            connection = instances.take()
             self.report({"ready": os.getpid()})
-            request, descriptors = self._requests.get()
+            request, descriptors = self._next_request(instances)
             try:
                 self._handle(request, descriptors, connection)
             finally:
@@ -77,6 +83,14 @@ class Worker:
                 self._control = Control.create()
                 gc.collect()
                 _return_memory()
+
+    def _next_request(self, instances: InstanceStock) -> tuple[Any, tuple[int, ...]]:
+        """Wait for a request; while none comes, make instances ahead."""
+        while not instances.is_full:
+            with contextlib.suppress(queue.Empty):
+                return self._requests.get(timeout=_PAUSE_SECONDS)
+            instances.add()
+        return self._requests.get()
 
     def report(self, report: dict[str, object]) -> None:
         """Send one report; safe from any thread."""
