@@ -218,6 +218,7 @@ class ErrorCode(Enum):
     HIVE_WRITER_DATA_ERROR = (_HIVE + 27, _EXTERNAL)
     HIVE_EXCEEDED_PARTITION_LIMIT = (_HIVE + 29, _USER)
     HIVE_TABLE_READ_ONLY = (_HIVE + 32, _USER)
+    HIVE_UNSERIALIZABLE_JSON_VALUE = (_HIVE + 44, _USER)
 
     # Ours: the storage guard, the storage, the service.
     OBJECT_ARCHIVED = (_OWN + 0, _USER)

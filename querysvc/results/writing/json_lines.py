@@ -1,7 +1,7 @@
 """JSON objects, one a line: hcatalog's and openx' JSON SerDes read them.
 
 Forms as Trino writes them: decimals are numbers with all digits, times are texts, binary is base64,
-maps and rows are objects; NaN and the infinities, which JSON has not, are texts.
+maps and rows are objects; NaN and the infinities, which JSON has not, are refused.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final  # JSON values of every kind
 import orjson
 import pyarrow as pa
 
+from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.results.columnar import Converter, convert_lists, convert_maps, convert_structs
 from querysvc.results.text_values import text_converter
 from querysvc.types import algebra
@@ -62,8 +63,12 @@ def _reals(array: pa.Array) -> list[Any]:
 
 
 def _number(value: float | None, text: str) -> Any:
-    if value is None or not math.isfinite(value):
-        return text
+    if value is None:
+        return None
+    if not math.isfinite(value):
+        raise QueryServiceError(
+            ErrorCode.HIVE_UNSERIALIZABLE_JSON_VALUE, f"Invalid value to Insert: {text}"
+        )
     return orjson.Fragment(text)
 
 

@@ -11,7 +11,8 @@ from querysvc_catalog.serdes import StorageFormat
 _C = Compression
 _TEXT: Final = (_C.GZIP, _C.NONE, _C.BZIP2, _C.ZSTD)
 CODECS: Final[Mapping[StorageFormat, tuple[Compression, ...]]] = {
-    StorageFormat.PARQUET: (_C.GZIP, _C.NONE, _C.SNAPPY, _C.ZSTD, _C.LZ4),
+    # Parquet's LZ4 of pyarrow is LZ4_RAW, which Trino 476 does not read.
+    StorageFormat.PARQUET: (_C.GZIP, _C.NONE, _C.SNAPPY, _C.ZSTD),
     StorageFormat.ORC: (_C.ZLIB, _C.NONE, _C.SNAPPY, _C.ZSTD, _C.LZ4),
     StorageFormat.AVRO: (_C.DEFLATE, _C.NONE, _C.SNAPPY, _C.ZSTD, _C.BZIP2),
     StorageFormat.JSON: _TEXT,

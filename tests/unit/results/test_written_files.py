@@ -129,6 +129,18 @@ def test_avro_files_hold_every_type(tmp_path: Path, codec: Compression) -> None:
     assert second == {**dict.fromkeys(expected), "a": []}
 
 
+def test_orc_refuses_times_that_its_writer_breaks(tmp_path: Path) -> None:
+    moments = [datetime.datetime(1960, 1, 1, 0, 0, 0, 500_000), None]
+    plain = ("t", algebra.Timestamp(3), pa.timestamp("us"), moments)
+    nested = ("a", algebra.Array(plain[1]), pa.list_(plain[2]), [moments, None])
+    for column in (plain, nested):
+        with pytest.raises(QueryServiceError, match="before 1970") as caught:
+            write(layout(Format.ORC, Compression.ZLIB, columns=[column]), tmp_path, batch([column]))
+        assert caught.value.code is ErrorCode.HIVE_WRITER_DATA_ERROR
+    late = ("t", *plain[1:3], [datetime.datetime(2024, 1, 1, 0, 0, 0, 500_000)])
+    assert only(layout(Format.ORC, Compression.ZLIB, columns=[late]), tmp_path, batch([late]))
+
+
 def test_avro_refuses_what_it_cannot_name_or_key(tmp_path: Path) -> None:
     for columns in (
         [("a b", algebra.INTEGER, pa.int32(), [1])],
@@ -159,6 +171,14 @@ def test_json_lines_are_as_trino_writes_them(tmp_path: Path) -> None:
     }
     assert '"d":1.50,' in text
     assert second == {**dict.fromkeys(first), "a": []}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_json_refuses_numbers_that_it_has_not(tmp_path: Path, value: float) -> None:
+    columns = [("f", algebra.DOUBLE, pa.float64(), [value])]
+    with pytest.raises(QueryServiceError, match="Invalid value to Insert") as caught:
+        write(layout(Format.JSON, Compression.NONE, columns=columns), tmp_path, batch(columns))
+    assert caught.value.code is ErrorCode.HIVE_UNSERIALIZABLE_JSON_VALUE
 
 
 def test_delimited_text_is_as_lazy_simple_serde_reads_it(tmp_path: Path) -> None:
