@@ -1,8 +1,9 @@
-"""Commands that show the catalog: databases, tables, describe."""
+"""Commands that show and fill the catalog: databases, tables, describe, crawl."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from querysvc.cli.connection import (
     connect,
 )
 
+if TYPE_CHECKING:
+    from querysvc.client import JsonObject
+
 _CATALOG = "/v1/catalogs/awsdatacatalog"
 
 
@@ -22,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command("databases")(databases)
     app.command("tables")(tables)
     app.command("describe")(describe)
+    app.command("crawl")(crawl)
 
 
 def databases(server: ServerOption = DEFAULT_SERVER, api_key: ApiKeyOption = None) -> None:
@@ -62,3 +67,42 @@ def describe(
     rows += [[c["name"], c["type"], "partition key"] for c in found["partition_keys"]]
     formats.print_table(columns, rows)
     typer.echo(f"{found['format']} at {found['location']}", err=True)
+
+
+def crawl(
+    location: Annotated[str, typer.Argument(help="s3://bucket/prefix/ to look under.")],
+    table: Annotated[
+        str | None, typer.Option("--table", "-t", help="All under the location is this table.")
+    ] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Make the tables and register their partitions.")
+    ] = False,
+    database: DatabaseOption = "default",
+    server: ServerOption = DEFAULT_SERVER,
+    api_key: ApiKeyOption = None,
+) -> None:
+    """Infer tables from objects: print their DDL with what is doubtful; make them with --apply."""
+    body = {"location": location, "database": database, "table": table, "apply": apply}
+    with connect(server, api_key) as client:
+        result = client.post("/v1/crawl", body)
+    for found in result["tables"]:
+        typer.echo("\n".join(_crawled(found, is_applied=result["is_applied"])))
+
+
+def _crawled(found: JsonObject, *, is_applied: bool) -> Iterator[str]:
+    from querysvc.cli import formats
+
+    name = f"{found['table']['database']}.{found['table']['name']}"
+    size = f"{found['objects']:,} objects, {formats.byte_text(found['bytes'])}"
+    yield f"-- {name}: {size}, {found['partitions']:,} partitions"
+    yield from (f"-- {note}" for note in found["disagreements"])
+    yield f"{found['statement']};"
+    if is_applied:
+        yield f"-- made, with {found['partitions']:,} partitions registered"
+    elif found["partitions"]:
+        yield f"MSCK REPAIR TABLE {name};"
+    if found["projection"] and not is_applied:
+        properties = ", ".join(f"'{key}' = '{value}'" for key, value in found["projection"].items())
+        yield "-- or, without registering partitions:"
+        yield f"-- ALTER TABLE {name} SET TBLPROPERTIES ({properties});"
+    yield ""

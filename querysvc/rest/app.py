@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from querysvc.model import Principal
-from querysvc.rest import catalog, grants, health, problems, queries, work_groups
+from querysvc.rest import catalog, crawl, grants, health, problems, queries, work_groups
 from querysvc.rest.security import Authenticate
+from querysvc.service.crawl import Crawler
 from querysvc.service.policies import Policies
 from querysvc.service.queries import QueryService
 from querysvc.service.work_groups import WorkGroupService
@@ -31,6 +32,7 @@ class RestServices:
     work_groups: WorkGroupService
     catalog_of: Callable[[Principal], CatalogService]
     policies: Policies
+    crawler: Crawler
     authenticate: Authenticate
     readiness: Callable[[], dict[str, str]]
     metrics: Callable[[], bytes]
@@ -65,4 +67,5 @@ def create_app(services: RestServices) -> FastAPI:
     app.include_router(catalog.router(services.catalog_of))
     app.include_router(work_groups.router(services.work_groups))
     app.include_router(grants.router(services.policies))
+    app.include_router(crawl.router(services.crawler))
     return app

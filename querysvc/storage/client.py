@@ -90,6 +90,29 @@ class StorageClient:
             heads += self._connection.run(work(objects[at : at + _HEADS_AT_ONCE]))
         return heads
 
+    def read_ranges(self, ranges: Sequence[tuple[StoredObject, int, int]]) -> list[bytes]:
+        """Read (object, offset, length) concurrently; each must still be the listed object."""
+
+        async def work() -> list[bytes]:
+            return await self._connection.gather(self._range(*one) for one in ranges)
+
+        return self._connection.run(work())
+
+    async def _range(self, target: StoredObject, offset: int, length: int) -> bytes:
+        if length <= 0:
+            return b""
+        response = await self._connection.call(
+            "get_object",
+            bucket=target.bucket,
+            what=target.address,
+            Key=target.key,
+            Range=f"bytes={offset}-{offset + length - 1}",
+            IfMatch=target.etag,
+        )
+        async with response["Body"] as body:
+            data: bytes = await body.read()
+        return data
+
     async def _objects(self, location: Location, *, includes_hidden: bool) -> list[StoredObject]:
         listing = await self._pages(location, delimiter=None)
         if includes_hidden:
