@@ -209,6 +209,7 @@ _BY_STATE: Final[Mapping[str, tuple[ErrorCode, ...]]] = {
     ),
     "42P16": (  # invalid_table_definition
         ErrorCode.TABLE_HAS_NO_COLUMNS,
+        ErrorCode.HIVE_COLUMN_ORDER_MISMATCH,
     ),
     "42P17": (  # invalid_object_definition
         ErrorCode.INVALID_VIEW,

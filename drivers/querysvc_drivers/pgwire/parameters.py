@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 
 from querysvc.types.algebra import TrinoType
@@ -36,6 +36,8 @@ _TIME: Final = re.compile(rf"\s*{_CLOCK}{_ZONE}", re.IGNORECASE)
 _TIMESTAMP: Final = re.compile(
     rf"\s*(\d{{4,}}-\d{{1,2}}-\d{{1,2}})(?:[T ]+{_CLOCK})?{_ZONE}", re.IGNORECASE
 )
+_WIDE: Final = Context(prec=1000)
+"""More digits than any number that is taken has."""
 _NUMERIC_HEAD: Final = struct.Struct(">hHHh")
 _NUMERIC_SIGNS: Final = {0: "", 0x4000: "-"}
 
@@ -67,7 +69,7 @@ def value_text(value: bytes | None, oid: int, *, is_binary: bool) -> str | None:
         return "{" + ",".join(map(_item_text, items)) + "}"
     try:
         return _TEXTS[oid](value) if oid in _TEXTS else value.decode()
-    except (ValueError, struct.error, KeyError):
+    except (ValueError, InvalidOperation, struct.error, KeyError, OverflowError, IndexError):
         raise WireError(INVALID_BINARY, f"invalid binary value of OID {oid}") from None
 
 
@@ -96,7 +98,7 @@ def literal(value: bytes | None, oid: int, *, is_binary: bool, zone: str) -> str
         if write is None:
             raise WireError("0A000", f"parameters of the type with OID {oid} are not supported")
         return write(text, zone)
-    except (ValueError, InvalidOperation, struct.error, KeyError, OverflowError):
+    except (ValueError, InvalidOperation, struct.error, KeyError, OverflowError, IndexError):
         shown = value.hex() if is_binary else value.decode(errors="replace")
         name = Oid(oid).name.lower() if oid in Oid.__members__.values() else str(oid)
         raise WireError(state, f'invalid input for type {name}: "{shown}"') from None
@@ -277,8 +279,9 @@ def _numeric_text(value: bytes) -> str:
         raise ValueError("no group of four digits")
     weight = weight - 0x10000 if weight >= 0x8000 else weight
     number = Decimal(int("".join(f"{group:04}" for group in groups) or "0"))
-    exact = number.scaleb(4 * (weight - count + 1))
-    return _NUMERIC_SIGNS[sign] + format(round(exact, scale) if count else exact, "f")
+    exact = number.scaleb(4 * (weight - count + 1), context=_WIDE)
+    shown = exact.quantize(Decimal(1).scaleb(-scale), context=_WIDE)
+    return _NUMERIC_SIGNS[sign] + format(shown, "f")
 
 
 def _instant_text(value: bytes) -> str:
