@@ -16,6 +16,7 @@ from pathlib import Path
 import fastavro
 import pyarrow as pa
 import pyarrow.orc as orc
+import pyarrow.parquet as pq
 
 from tests.support.format_cases import FORMATS
 
@@ -115,10 +116,60 @@ def avro_rich(path: Path) -> None:
             fastavro.writer(target, AVRO_SCHEMA, [row, empty], codec=codec)
 
 
+def parquet_kinds(path: Path) -> None:
+    """Types that a catalog declares otherwise."""
+    moment = [datetime(2024, 2, 29, 12, 0, 0, 1500), None]
+    pq.write_table(
+        pa.table(
+            {
+                "u8": pa.array([200, None], pa.uint8()),
+                "u16": pa.array([60_000, None], pa.uint16()),
+                "u32": pa.array([4_000_000_000, None], pa.uint32()),
+                "u64": pa.array([2**63 - 1, None], pa.uint64()),
+                "ms": pa.array(moment, pa.timestamp("ms"), safe=False),
+                "us": pa.array(moment, pa.timestamp("us")),
+                "ns": pa.array(moment, pa.timestamp("ns")),
+                "utc": pa.array(moment, pa.timestamp("us", "UTC")),
+                "t": pa.array([1_500_000, None], pa.time64("us")),
+                "d9": pa.array([Decimal("-1.25"), None], pa.decimal128(9, 2)),
+                "d18": pa.array([Decimal("1.5"), None], pa.decimal128(18, 4)),
+                "d38": pa.array([Decimal("123456789012345678901.5"), None], pa.decimal128(38, 1)),
+                "i": pa.array([70_000, None], pa.int32()),
+                "l": pa.array([5_000_000_000, None], pa.int64()),
+                "f": pa.array([1.5, None], pa.float32()),
+                "s": pa.array(["12", None]),
+                "b": pa.array([b"ab", None]),
+                "st": pa.array([{"X": 1, "y": "q"}, None]),
+                "li": pa.array([[1, None], None], pa.list_(pa.int32())),
+                "ma": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int32())),
+            }
+        ),
+        path,
+        store_decimal_as_integer=True,
+        use_compliant_nested_type=False,
+    )
+
+
+def parquet_int96(path: Path) -> None:
+    """Timestamps as Spark and Impala wrote them, and decimals as bytes."""
+    pq.write_table(
+        pa.table(
+            {
+                "t": pa.array([datetime(2024, 2, 29, 12, 0, 0, 1500), datetime(1900, 1, 1), None]),
+                "d": pa.array([Decimal("1.5"), Decimal("-2.25"), None], pa.decimal128(9, 2)),
+            }
+        ),
+        path,
+        use_deprecated_int96_timestamps=True,
+    )
+
+
 WRITERS: dict[str, Callable[[Path], None]] = {
     "pyarrow-narrow.orc": orc_narrow,
     "pyarrow-big.orc": orc_big,
     "pyarrow-times.orc": orc_times,
+    "pyarrow-kinds.parquet": parquet_kinds,
+    "pyarrow-int96.parquet": parquet_int96,
     "fastavro-rich-CODEC.avro": avro_rich,
 }
 

@@ -18,10 +18,23 @@ from querysvc.types.algebra import TrinoType
 _INTEGERS: Final = frozenset({"tinyint", "smallint", "integer", "bigint"})
 
 
-def coerce(value: str, physical: Any, target: TrinoType, source: Source) -> str | None:
+PARQUET: Final = frozenset(
+    {("integer", "varchar"), ("integer", "double"), ("decimal", "varchar"), ("decimal", "decimal")}
+)
+"""The coercions that Trino's Parquet reader has."""
+
+
+def coerce(
+    value: str,
+    physical: Any,
+    target: TrinoType,
+    source: Source,
+    allowed: frozenset[tuple[str, str]] | None = None,
+) -> str | None:
     """SQL of the coerced value; None when Trino knows no such coercion (or we do not)."""
     name = "integer" if kind(physical) in _INTEGERS else kind(physical)
-    make = _COERCIONS.get((name, _family(target)))
+    pair = (name, _family(target))
+    make = _COERCIONS.get(pair) if allowed is None or pair in allowed else None
     return make(value, target, source) if make is not None else None
 
 

@@ -15,12 +15,14 @@ from querysvc.engines.duckdb.readers.base import (
     select_list,
     used_columns,
 )
+from querysvc.engines.duckdb.readers.coercions import PARQUET, coerce
 from querysvc.engines.duckdb.readers.domains import RawDomain, raw_domain
 from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type_text
-from querysvc.engines.duckdb.readers.typed import options_of, unsupported
+from querysvc.engines.duckdb.readers.typed import options_of
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableColumn, TableReference
+from querysvc.types.algebra import TrinoType
 from querysvc_catalog.serde_options import parse_parquet_options
 
 
@@ -35,10 +37,9 @@ class _SchemaGroup:
 
 def read_parquet(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Build one part for each physical schema among the files."""
-    if options_of(group, parse_parquet_options).by_index:
-        raise unsupported(group, "parquet.column.index.access")
+    by_index = bool(options_of(group, parse_parquet_options).by_index)
     return [
-        _part(group.reference, schema_group, context)
+        _part(group.reference, schema_group, context, by_index=by_index)
         for schema_group in _by_schema(group.files, context)
     ]
 
@@ -57,9 +58,11 @@ def _by_schema(files: Sequence[File], context: ReaderContext) -> list[_SchemaGro
     return groups
 
 
-def _part(reference: TableReference, group: _SchemaGroup, context: ReaderContext) -> Part:
+def _part(
+    reference: TableReference, group: _SchemaGroup, context: ReaderContext, *, by_index: bool
+) -> Part:
     paths = [context.path(file, ".parquet") for file in group.files]
-    found = _describe(paths[0], context)
+    found = _found(reference, _describe(paths[0], context), by_index=by_index)
     base = context.claim(group.files)
     data: dict[int, str] = {}
     domains: dict[str, RawDomain] = {}
@@ -67,14 +70,14 @@ def _part(reference: TableReference, group: _SchemaGroup, context: ReaderContext
     for index, column in used_columns(reference):
         if column.is_partition_key or column.is_hidden:
             continue
-        if column.name.lower() not in found:
+        if index not in found:
             data[index] = f"CAST(NULL AS {type_text(column.type)})"
             continue
-        name, physical = found[column.name.lower()]
+        name, physical = found[index]
         names.append(name)
         source = Source(column.name, column.type, f"({base} + {FILE_INDEX})")
         try:
-            data[index] = convert(f'"f".{quote_name(name)}', physical, column.type, source)
+            data[index] = _value(f'"f".{quote_name(name)}', physical, column.type, source)
         except TypeMismatchError:
             raise _mismatch(group, name, column) from None
         domain = reference.domains.get(index)
@@ -155,15 +158,35 @@ def _top_level(schema: Any, leaf: Any) -> str:
     return max(fitting, key=len) if fitting else str(leaf.path).split(".", 1)[0]
 
 
-def _describe(path: str, context: ReaderContext) -> dict[str, tuple[str, Any]]:
-    """The file's columns as DuckDB types them, by lower-case name; the first of equals wins."""
+def _describe(path: str, context: ReaderContext) -> list[tuple[str, Any]]:
+    """The file's columns as DuckDB types them."""
     relation = context.connection.sql(
         f"SELECT * FROM read_parquet([{quote_text(path)}], hive_partitioning = false)"
     )
-    found: dict[str, tuple[str, Any]] = {}
-    for name, physical in zip(relation.columns, relation.types, strict=True):
-        found.setdefault(name.lower(), (name, physical))
-    return found
+    return list(zip(relation.columns, relation.types, strict=True))
+
+
+def _found(
+    reference: TableReference, fields: list[tuple[str, Any]], *, by_index: bool
+) -> dict[int, tuple[str, Any]]:
+    """The file's column for each of the table's; of names that differ in case, the first."""
+    if by_index:
+        return dict(enumerate(fields))
+    by_name: dict[str, tuple[str, Any]] = {}
+    for field in fields:
+        by_name.setdefault(field[0].lower(), field)
+    names = {index: column.name.lower() for index, column in enumerate(reference.columns)}
+    return {index: by_name[name] for index, name in names.items() if name in by_name}
+
+
+def _value(value: str, physical: Any, target: TrinoType, source: Source) -> str:
+    try:
+        return convert(value, physical, target, source)
+    except TypeMismatchError:
+        coerced = coerce(value, physical, target, source, PARQUET)
+        if coerced is None:
+            raise
+        return coerced
 
 
 def _mismatch(group: _SchemaGroup, name: str, column: TableColumn) -> QueryServiceError:
