@@ -34,6 +34,7 @@ FAMILIES: Final = (
     "regexps",
     "refused",
     "sequences",
+    "sketch_values",
     "sketches",
     "statistics",
     "strings",

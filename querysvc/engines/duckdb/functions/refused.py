@@ -1,4 +1,4 @@
-"""Families that the engine refuses: sketches as values, and machine learning."""
+"""Functions that the engine refuses: some of sketches, and machine learning."""
 
 from __future__ import annotations
 
@@ -6,37 +6,20 @@ from typing import Final
 
 from querysvc.engines.duckdb.functions.registry import AggregateTable, ScalarTable, Unsupported
 
-_SKETCH: Final = Unsupported("sketches are values of Trino's own formats")
+_SKETCH: Final = Unsupported("what Trino's sketch answers depends on when it was compacted")
 _LEARNING: Final = Unsupported("models are values of Trino's own formats")
 
 SCALARS: Final[ScalarTable] = {
-    **dict.fromkeys(
-        (
-            "cardinality(hyperloglog)",
-            "cardinality(setdigest)",
-            "empty_approx_set",
-            "hash_counts",
-            "intersection_cardinality",
-            "jaccard_index",
-            "quantile_at_value",
-            "value_at_quantile",
-            "values_at_quantiles",
-        ),
-        _SKETCH,
-    ),
     **dict.fromkeys(("classify", "features", "regress"), _LEARNING),
 }
 
 AGGREGATES: Final[AggregateTable] = {
     **dict.fromkeys(
         (
-            "$approx_set",
-            "approx_set",
-            "make_set_digest",
-            "merge",
-            "merge_set_digest",
-            "qdigest_agg",
-            "tdigest_agg",
+            "merge(qdigest(v))",
+            "qdigest_agg(bigint,bigint,double)",
+            "qdigest_agg(double,bigint,double)",
+            "qdigest_agg(real,bigint,double)",
         ),
         _SKETCH,
     ),

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from querysvc.engines.duckdb.functions.collecting import fixed_argument
+from querysvc.engines.duckdb.functions.distinct_biases import BIASES
 from querysvc.engines.duckdb.functions.registry import (
     AggregateSite,
     AggregateTable,
@@ -84,6 +85,19 @@ def distinct_estimates(hash_lists: Any, errors: Any) -> list[int]:
     ]
 
 
+def set_cardinalities(hash_lists: Any, bits: int, kept: int) -> list[int | None]:
+    """The estimates for lists of hashes; exact below the number that a sketch keeps."""
+    results: list[int | None] = []
+    for hashes in hash_lists:
+        if not hashes.is_valid:
+            results.append(None)
+            continue
+        distinct = np.unique(np.asarray(hashes.values).view(np.uint64))
+        is_exact = len(distinct) < kept
+        results.append(len(distinct) if is_exact else _estimate(distinct, bits))
+    return results
+
+
 def _index_bits(error: float) -> int:
     if not _ERROR_MIN <= error <= _ERROR_MAX:
         message = f"Max standard error must be in [{_ERROR_MIN}, {_ERROR_MAX:.5f}]: {error}"
@@ -105,8 +119,13 @@ def _estimate(hashes: Any, bits: int) -> int:
         return _linear_count(empty, buckets)
     alpha = _ALPHAS.get(bits, 0.7213 / (1 + 1.079 / buckets))
     raw = alpha * buckets * buckets / float(np.sum(np.exp2(-registers.astype(np.float64))))
-    # Below this Trino corrects the estimate by a table of measured biases: the count is exact here.
-    return round(raw) if raw > _CORRECTED_BELOW * buckets else len(hashes)
+    known = BIASES.get(bits)
+    if known is None:  # Trino has a table of biases here too: the count is exact
+        return round(raw) if raw > _CORRECTED_BELOW * buckets else len(hashes)
+    if raw > known.last:
+        return round(raw)
+    knots = known.first + known.step * np.arange(len(known.values))
+    return round(raw - float(np.interp(raw, knots, known.values)))
 
 
 def _sparse_entries_max(buckets: int) -> int:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from querysvc.engines.duckdb.lowering.casts import addresses
 from querysvc.engines.duckdb.lowering.context import Context
 from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, case, field, identifier
-from querysvc.engines.duckdb.lowering.types import contains, contains_type
+from querysvc.engines.duckdb.lowering.types import contains, contains_type, not_supported
 from querysvc.tree import Field
-from querysvc.types.algebra import IPADDRESS, UUID, Array, Char, Map, Row, TrinoType
+from querysvc.types.algebra import (
+    HYPERLOGLOG,
+    IPADDRESS,
+    SETDIGEST,
+    TDIGEST,
+    UUID,
+    Array,
+    Char,
+    Map,
+    QDigest,
+    Row,
+    TrinoType,
+)
 
 
 def result_form(context: Context, output: tuple[Field, ...], query: Sql, *, ordered: bool) -> str:
@@ -23,6 +35,8 @@ def result_form(context: Context, output: tuple[Field, ...], query: Sql, *, orde
 
 def _result_value(context: Context, value: Sql, type_: TrinoType) -> Sql:
     """chars padded to their length, uuids and addresses as text."""
+    if contains(type_, QDigest) or contains_type(type_, HYPERLOGLOG, SETDIGEST, TDIGEST):
+        raise not_supported(f"a result of type {type_}")
     if not contains(type_, Char) and not contains_type(type_, UUID, IPADDRESS):
         return value
     if isinstance(type_, Char):

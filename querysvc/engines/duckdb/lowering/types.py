@@ -13,6 +13,7 @@ from querysvc.types.algebra import (
     CODEPOINTS,
     DATE,
     DOUBLE,
+    HYPERLOGLOG,
     INTEGER,
     INTERVAL_DAY_TO_SECOND,
     INTERVAL_YEAR_TO_MONTH,
@@ -25,7 +26,9 @@ from querysvc.types.algebra import (
     LIKE_PATTERN,
     RE2J_REGEXP,
     REAL,
+    SETDIGEST,
     SMALLINT,
+    TDIGEST,
     TINYINT,
     UNKNOWN,
     UUID,
@@ -34,6 +37,7 @@ from querysvc.types.algebra import (
     Char,
     Decimal,
     Map,
+    QDigest,
     Row,
     Time,
     Timestamp,
@@ -63,6 +67,10 @@ _SCALARS: Final[Mapping[TrinoType, str]] = {
     UUID: "UUID",
     IPADDRESS: "BLOB",
     UNKNOWN: "INTEGER",
+    # Sketches hold what they would summarise: the hashes, or the values with their weights.
+    HYPERLOGLOG: "BIGINT[]",
+    SETDIGEST: "BIGINT[]",
+    TDIGEST: "STRUCT(v DOUBLE[], w DOUBLE[])",
     # Texts that Trino compiles before it runs: the functions that take them read the text.
     **dict.fromkeys(PATTERNS, "VARCHAR"),
     INTERVAL_DAY_TO_SECOND: "BIGINT",
@@ -119,5 +127,6 @@ _SHAPES: Final[Mapping[type[TrinoType], Callable[..., str]]] = {
     TimeTz: lambda type_: _within_microseconds(type_, "STRUCT(t TIME, o SMALLINT)"),
     Array: lambda type_: f"{storage_type(type_.element)}[]",
     Map: lambda type_: f"MAP({storage_type(type_.key)}, {storage_type(type_.value)})",
+    QDigest: lambda type_: f"STRUCT(v {storage_type(type_.value)}[], w BIGINT[])",
     Row: lambda type_: f"STRUCT({', '.join(_fields(type_))})",
 }
