@@ -19,6 +19,7 @@ from querysvc.engines.duckdb.readers.json_paths import read_json_files
 from querysvc.engines.duckdb.readers.json_rows import read_cloudtrail
 from querysvc.engines.duckdb.readers.orc import read_orc
 from querysvc.engines.duckdb.readers.parquet import read_parquet
+from querysvc.engines.duckdb.readers.partition_schema import read_partitions
 from querysvc.engines.duckdb.readers.regex import read_grok, read_regex
 from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
 from querysvc.engines.duckdb.readers.text import read_csv, read_text
@@ -65,7 +66,9 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
         all_groups.append(groups)
     _announce_footers(all_groups, context)
     for scan, groups in zip(plan.scans, all_groups, strict=True):
-        parts = [part for group in groups for part in _reader(group)(group, context)]
+        parts = [
+            part for group in groups for part in read_partitions(_reader(group), group, context)
+        ]
         relations.append(_padded(scan, _union(scan, parts)))
         all_parts.append(parts)
     by_size = sorted(all_parts, key=lambda parts: sum(part.data_bytes for part in parts))
