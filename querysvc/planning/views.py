@@ -40,7 +40,14 @@ class ViewDefinition:
 def view_info(table: Table) -> ViewInfo:
     """The view as the analyser sees it; HIVE_INVALID_VIEW_DATA when it is none of Trino's."""
     view = view_definition(table)
-    return ViewInfo(view.sql, view.columns, view.catalog, view.database)
+    return ViewInfo(
+        view.sql,
+        view.columns,
+        view.catalog,
+        view.database,
+        comment=view.comment,
+        runs_as_invoker=view.runs_as_invoker,
+    )
 
 
 def view_definition(table: Table) -> ViewDefinition:

@@ -51,6 +51,8 @@ class ViewInfo:
     catalog: str | None = None
     database: str | None = None
     visible: Visibility = None
+    comment: str | None = None
+    runs_as_invoker: bool = False
 
 
 class MetadataReader(Protocol):

@@ -15,12 +15,17 @@ from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import ResultColumn
 from querysvc.sql.functions.registry import load_registry
 from querysvc.sql.lexer import Kind
-from querysvc.sql.metadata import MetadataReader
+from querysvc.sql.metadata import MetadataReader, ViewInfo
 from querysvc.sql.prepared import StatementTokens
 from querysvc.types.algebra import BOOLEAN, VARCHAR, delimited
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.session_properties import PROPERTIES
 from querysvc_drivers.trino.session_statements import LocalResult
+from querysvc_drivers.trino.show_create import (
+    create_schema_text,
+    create_table_text,
+    create_view_text,
+)
 
 Answer: TypeAlias = str | LocalResult | None
 """A query to run instead, an answer, or None: the core answers the statement as it stands."""
@@ -125,13 +130,7 @@ class ShowStatements:
     def _columns_query(
         self, names: list[str], like: LikePattern | None, request: ClientRequest
     ) -> str:
-        if len(names) > 3:
-            raise _error(ErrorCode.SYNTAX_ERROR, f"Too many dots in table name: {'.'.join(names)}")
-        given = [request.catalog, request.schema]
-        names = [*given[: 3 - len(names)], *names]  # type: ignore[list-item]  # None is refused next
-        catalog = self._existing_catalog(names[0])
-        schema = self._existing_schema(catalog, names[1])
-        table = names[2]
+        catalog, schema, table = self._full_name(names, request)
         if self._metadata.relation(catalog, schema, table) is None:
             raise _error(
                 ErrorCode.TABLE_NOT_FOUND, f"Table '{catalog}.{schema}.{table}' does not exist"
@@ -143,6 +142,46 @@ class ShowStatements:
             f" WHERE table_schema = {_literal(schema)} AND table_name = {_literal(table)}"
             f"{_and(like, 'column_name')} ORDER BY ordinal_position"
         )
+
+    def _create(self, stream: StatementTokens, request: ClientRequest) -> Answer:
+        what = stream.take_any("TABLE", "VIEW", "SCHEMA")
+        if what is None:
+            return None
+        names = [part.name.lower() for part in stream.qualified_name()]
+        stream.end()
+        if what == "SCHEMA":
+            schema = [request.catalog, *names][-2:]
+            catalog = self._existing_catalog(schema[0])
+            text = create_schema_text(catalog, self._existing_schema(catalog, names[-1]))
+        else:
+            text = self._created(what, self._full_name(names, request))
+        column = ResultColumn(f"Create {what.capitalize()}", VARCHAR)
+        return LocalResult(columns=(column,), rows=((text,),))
+
+    def _created(self, what: str, name: tuple[str, str, str]) -> str:
+        found = self._metadata.relation(*name)
+        told = ".".join(name)
+        if found is None or found.visible == ():
+            message = f"{what.capitalize()} '{told}' does not exist"
+            raise _error(ErrorCode.TABLE_NOT_FOUND, message)
+        is_view = isinstance(found, ViewInfo)
+        if is_view is not (what == "VIEW"):
+            kinds = ("view", "table") if is_view else ("table", "view")
+            message = f"Relation '{told}' is a {kinds[0]}, not a {kinds[1]}"
+            raise _error(ErrorCode.NOT_SUPPORTED, message)
+        return (
+            create_view_text(name, found)
+            if isinstance(found, ViewInfo)
+            else create_table_text(name, found)
+        )
+
+    def _full_name(self, names: list[str], request: ClientRequest) -> tuple[str, str, str]:
+        if len(names) > 3:
+            raise _error(ErrorCode.SYNTAX_ERROR, f"Too many dots in table name: {'.'.join(names)}")
+        given = [request.catalog, request.schema]
+        full = [*given[: 3 - len(names)], *names]
+        catalog = self._existing_catalog(full[0])
+        return catalog, self._existing_schema(catalog, full[1]), names[-1]
 
     def _functions(self, stream: StatementTokens, _: ClientRequest) -> Answer:
         # Functions live in no schema of ours: one that is named has none.
@@ -222,6 +261,7 @@ class ShowStatements:
 _SHOWS: Final = {
     "CATALOGS": "_catalogs",
     "COLUMNS": "_columns",
+    "CREATE": "_create",
     "DATABASES": "_schemas",
     "FUNCTIONS": "_functions",
     "GRANTS": "_no_grants",

@@ -1,0 +1,81 @@
+"""SHOW CREATE answers as Trino's Hive connector prints tables and views."""
+
+from __future__ import annotations
+
+import pytest
+
+from querysvc.errors import QueryServiceError
+from querysvc.sql.prepared import StatementTokens
+from querysvc_drivers.trino.client_request import ClientRequest
+from querysvc_drivers.trino.session_statements import LocalResult
+from querysvc_drivers.trino.show_statements import ShowStatements
+from tests.support.catalog_world import World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def told(world: World, sql: str) -> str:
+    request = ClientRequest(sql, catalog="awsdatacatalog", schema="default")
+    answer = ShowStatements(world.metadata).answer(StatementTokens(sql), request)
+    assert isinstance(answer, LocalResult)
+    ((text,),) = answer.rows
+    return str(text)
+
+
+def test_a_table_is_told_with_its_properties(world: World) -> None:
+    world.run(
+        "CREATE EXTERNAL TABLE t (a int COMMENT 'it\\'s', `b c` map<string,array<int>>)"
+        " COMMENT 'about' PARTITIONED BY (day date) ROW FORMAT DELIMITED FIELDS TERMINATED BY '|'"
+        " LOCATION 's3://b/t/' TBLPROPERTIES ('skip.header.line.count' = '1')"
+    )
+    assert told(world, "SHOW CREATE TABLE t").splitlines() == [
+        "CREATE TABLE awsdatacatalog.default.t (",
+        "   a integer COMMENT 'it''s',",
+        '   "b c" map(varchar, array(integer)),',
+        "   day date",
+        ")",
+        "COMMENT 'about'",
+        "WITH (",
+        "   external_location = 's3://b/t/',",
+        "   format = 'TEXTFILE',",
+        "   partitioned_by = ARRAY['day'],",
+        "   skip_header_line_count = 1,",
+        "   textfile_field_separator = '|'",
+        ")",
+    ]
+
+
+def test_a_view_is_told_in_one_row(world: World) -> None:
+    world.run("CREATE VIEW v COMMENT 'c' SECURITY INVOKER AS SELECT 1 x,\n 2 y")
+    assert told(world, "SHOW CREATE VIEW v") == (
+        "CREATE VIEW awsdatacatalog.default.v COMMENT 'c' SECURITY INVOKER AS\nSELECT 1 x,\n 2 y"
+    )
+
+
+def test_a_schema_is_told(world: World) -> None:
+    assert told(world, "SHOW CREATE SCHEMA default") == "CREATE SCHEMA awsdatacatalog.default"
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        (
+            "SHOW CREATE TABLE nope",
+            "TABLE_NOT_FOUND: line 1:1: Table 'awsdatacatalog.default.nope'",
+        ),
+        ("SHOW CREATE VIEW nope", "TABLE_NOT_FOUND: line 1:1: View 'awsdatacatalog.default.nope'"),
+        (
+            "SHOW CREATE TABLE v",
+            "NOT_SUPPORTED: line 1:1: Relation 'awsdatacatalog.default.v' is a",
+        ),
+        ("SHOW CREATE SCHEMA nope", "SCHEMA_NOT_FOUND: line 1:1: Schema 'nope' does not exist"),
+    ],
+)
+def test_what_cannot_be_told_is_an_error_of_trinos(world: World, sql: str, expected: str) -> None:
+    world.run("CREATE VIEW v AS SELECT 1 x")
+    with pytest.raises(QueryServiceError) as raised:
+        told(world, sql)
+    assert str(raised.value).startswith(expected)
