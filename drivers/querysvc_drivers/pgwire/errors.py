@@ -57,6 +57,7 @@ _BY_STATE: Final[Mapping[str, tuple[ErrorCode, ...]]] = {
         ErrorCode.INVALID_SPATIAL_PARTITIONING,
         ErrorCode.INVALID_COPARTITIONING,
         ErrorCode.INVALID_ENTITY_KIND,
+        ErrorCode.HIVE_UNSERIALIZABLE_JSON_VALUE,
     ),
     "22032": (  # invalid_json_text
         ErrorCode.INVALID_JSON_LITERAL,
