@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev demo serve check lint format test tools benchmarks conformance \
-        conformance-data clean
+        conformance-live conformance-data clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	$(BIN)/uv pip install --quiet --python $(VENV) --editable '.[demo,postgres]' --group dev --group clients
+	$(BIN)/uv pip install --quiet --python $(VENV) --editable '.[demo,postgres,flightsql]' --group dev --group clients
 	$(BIN)/uv pip check --quiet --python $(VENV)
 	@touch $@
 
@@ -62,6 +62,10 @@ benchmarks: tools  ## Every benchmark; results go to benchmarks/results/
 
 conformance: tools  ## Pass rates of a file in the oracle's form, over REST: FILE=cases.jsonl
 	$(BIN)/python -m tests.support.conformance --service $(or $(FILE),tests/conformance/data/visible.jsonl)
+
+conformance-live: dev  ## Generated statements against a live Trino: TRINO=http://… SEED=1 EACH=5
+	$(BIN)/python -m tests.support.fuzz.live --url $(or $(TRINO),http://127.0.0.1:18090) \
+	  --seed $(or $(SEED),1) --each $(or $(EACH),5)
 
 conformance-data: dev  ## Register TPC-H tiny in a running service: SERVER=… S3=…
 	$(BIN)/python -m tests.support.conformance_data --server $(or $(SERVER),http://127.0.0.1:8080) \

@@ -12,10 +12,9 @@ import random
 import re
 import time
 import urllib.request
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -153,34 +152,52 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=3)
     parser.add_argument("--url", default=URL)
     parser.add_argument("--answers", type=Path, default=Path("/tmp/querysvc-fuzz-answers.jsonl"))
+    parser.add_argument("--record", type=Path, help="append what agrees, with its answers")
     parser.add_argument("--failures", type=Path, default=Path("/tmp/querysvc-fuzz.jsonl"))
     options = parser.parse_args()
     cases = generate(options.kinds.split(","), options.seed, options.each, options.depth)
     cases = [case for case in cases if re.search(options.only, case["category"])]
-    clusters: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    differing, agreeing = compare(recorded(cases, options.url, options.answers))
+    options.failures.write_text(_lines(differing))
+    if options.record:
+        with options.record.open("a") as file:
+            file.write(_lines(agreeing))
+    _report(differing, options.show, len(cases))
+
+
+def compare(cases: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The cases in which the answers differ, with how they do, and those in which they agree."""
     engine = LocalEngine()
-    failures = []
-    for case in recorded(cases, options.url, options.answers):
+    differing, agreeing = [], []
+    for case in cases:
         started = time.monotonic()
         actual = ask(engine, case["sql"])
-        if time.monotonic() - started > SLOW_SECONDS:
-            print(f"{time.monotonic() - started:.1f} s: {case['sql'][:200]}", flush=True)
+        elapsed = time.monotonic() - started
+        if elapsed > SLOW_SECONDS:
+            print(f"{elapsed:.1f} s: {case['sql'][:200]}", flush=True)
         kind, detail = verdict(case, actual)
         if kind:
-            clusters[kind, case["category"]].append((detail, case["sql"]))
-            failures.append({"verdict": kind, "detail": detail, **case})
+            differing.append({"verdict": kind, "detail": detail, **case})
+        else:
+            agreeing.append(case)
     engine.close()
-    options.failures.write_text("".join(json.dumps(f, ensure_ascii=False) + "\n" for f in failures))
-    for (kind, category), found in sorted(
-        clusters.items(), key=lambda item: (item[0][0], item[0][1])
-    ):
+    return differing, agreeing
+
+
+def _lines(cases: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(case, ensure_ascii=False) + "\n" for case in cases)
+
+
+def _report(differing: list[dict[str, Any]], shown: int, count: int) -> None:
+    clusters: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for case in differing:
+        clusters[case["verdict"], case["category"]].append(case)
+    for (kind, category), found in sorted(clusters.items()):
         print(f"== {kind} {category} {len(found)}")
-        for detail, sql in islice(found, options.show):
-            print(f"   {sql[:300]}\n      {detail}")
-    totals: dict[str, int] = defaultdict(int)
-    for (kind, _), found in clusters.items():
-        totals[kind] += len(found)
-    print(f"{len(cases)} statements; " + ", ".join(f"{kind} {n}" for kind, n in totals.items()))
+        for case in found[:shown]:
+            print(f"   {case['sql'][:400]}\n      {case['detail']}")
+    totals = Counter(case["verdict"] for case in differing)
+    print(f"{count} statements; " + ", ".join(f"{kind} {n}" for kind, n in totals.items()))
 
 
 if __name__ == "__main__":

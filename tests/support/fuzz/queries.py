@@ -133,12 +133,9 @@ class Queries:
                 f"GROUPING SETS ({keys}, ()), {second}",
             )
         )
-        if grouping in ("1", keys):
-            head = keys
-        else:
-            head = f"{keys}, {second}"
+        head = keys if grouping in ("1", keys) else f"{keys}, {second}"
         having = self.pick(("", "", " HAVING count(*) > 2", f" HAVING sum({numbers[0]}) > 10"))
-        order = self.pick(("", " ORDER BY 1", " ORDER BY 1 DESC NULLS FIRST"))
+        order = self.pick(("", " ORDER BY 1, 2", " ORDER BY 1 DESC NULLS FIRST, 2"))
         return f"SELECT {head}, {', '.join(calls)} FROM {table} GROUP BY {grouping}{having}{order}"
 
     def grouping_call(self) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 _INTEGERS: Final = ("0", "1", "-1", "2", "3", "7", "-5", "10", "42", "100")
 _DOUBLES: Final = (
     *("0e0", "1e0", "-1.5e0", "2.5e0", "3.5e0", "1e10", "1.5e-7", "123456.789e0", "-0e0"),
-    *("nan()", "infinity()", "-infinity()", "1e308", "0.1e0", "9007199254740993e0", "1e-320"),
+    *("nan()", "infinity()", "-infinity()", "0.1e0", "9007199254740993e0", "1e-320"),
 )
 _WORDS: Final = (
     *("''", "'a'", "'abc'", "' a b '", "'Hello World'", "'ÄÖ ß'", "'日本語'", "'a😀b'", "'0'"),
@@ -63,8 +63,8 @@ LITERALS: Final[dict[str, tuple[str, ...]]] = {
     "double": _DOUBLES,
     "decimal": (
         *("0.0", "1.5", "-2.50", "123.456", "99.995", "DECIMAL '12345678901234567890.123'", "0.5"),
-        *("-0.05", "DECIMAL '10'", "DECIMAL '99999999999999999999999999999999999999'", "2.5"),
-        *("DECIMAL '0.00000000000000000000000000000000000001'", "CAST(7 AS decimal(18,4))"),
+        *("-0.05", "DECIMAL '10'", "DECIMAL '9999999999999999999'", "2.5"),
+        *("DECIMAL '0.0000000001'", "CAST(7 AS decimal(18,4))"),
         "CAST(NULL AS decimal(5,2))",
     ),
     "varchar": (*_WORDS, "CAST('abc' AS varchar)", "CAST(NULL AS varchar)"),
