@@ -1,8 +1,8 @@
 """What a busy service still answers: health checks beside 64 running and 1,000 queued queries,
 and 1,000 GetQueryExecution polls at once.
 
-The running queries wait for an S3 that answers each request after a minute: they hold threads,
-connections and leases, as many as the service lets run, and no processor.
+The running queries wait for an S3 that never answers: they hold threads, connections and leases,
+as many as the service lets run, and no processor.
 
     python benchmarks/busy_service.py [--queued 1000] [--polls 1000]
 """
@@ -13,27 +13,36 @@ import argparse
 import asyncio
 import json
 import resource
+import socket
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support import Client, median, percentile, record, s3_server, service, slow_network
+from support import Client, S3Server, median, percentile, record, service
 
 RUNNING = 64
 CHECKS = 300
 RATIO_MAX = 2.0
 SUBMITTERS = 8
-STALL_SECONDS = 60.0
 SETTINGS = {
     "running_queries_max": RUNNING,
     "work_group_running_max": RUNNING,
     "queued_queries_max": 100_000,
     "shutdown_grace_seconds": 0.1,
 }
+
+
+@contextmanager
+def silent_store() -> Iterator[S3Server]:
+    """A store that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        yield S3Server(f"http://127.0.0.1:{listener.getsockname()[1]}")
 
 
 def health_checks(address: str) -> list[float]:
@@ -67,7 +76,7 @@ def wait_until_running(client: Client, ids: list[str]) -> None:
     """Until as many run as may."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        listed = client.get("/v1/queries", params={"state": "RUNNING", "limit": 1000})
+        listed = client.get("/v1/queries", state="RUNNING", limit=1000)
         if len(listed["queries"]) == RUNNING:
             return
         time.sleep(0.1)
@@ -114,11 +123,7 @@ def main() -> None:
     options = parser.parse_args()
     soft = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 8192)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, soft))
-    with (
-        s3_server() as server,
-        slow_network(server, STALL_SECONDS) as endpoint,
-        service(endpoint, server, **SETTINGS) as client,
-    ):
+    with silent_store() as server, service(server.url, server, **SETTINGS) as client:
         client.run("CREATE DATABASE stalled")
         client.run("CREATE EXTERNAL TABLE stalled.t (a int) LOCATION 's3://stalled/t/'")
         idle = health_checks(client.server)
