@@ -46,6 +46,7 @@ _SAMPLE_BYTES: Final = 64 << 10
 _OBJECT_BYTES_MAX: Final = 64 << 20
 _COLUMN_OBJECT_BYTES_MAX: Final = 4 << 20
 """Of the reader of columns: its threads share a file in buffers of twice the size."""
+_TEXTS: Final = (algebra.Varchar, algebra.Char)
 _NESTED: Final = (algebra.Array, algebra.Map, algebra.Row)
 
 
@@ -167,6 +168,8 @@ def _column_relation(keys: Sequence[_Key], files: str) -> str:
                 f"CASE WHEN strlen({name}) <= {DOUBLE_DIGITS} THEN {name}"
                 f" WHEN regexp_full_match({name}, '[+-]?[0-9]+') THEN {name} ELSE {doubt} END"
             )
+        if isinstance(key.column.type, _TEXTS):
+            field = f"CASE WHEN {_may_be_reprinted(name)} THEN {doubt} ELSE {field} END"
         fields.append(f'{field} AS "x{key.index}"')
     return (
         f'(SELECT {", ".join(fields)}, {FILE_INDEX} AS "file" FROM read_json({files},'
@@ -187,7 +190,9 @@ def _relation(keys: Sequence[_Key], objects: str, base: int, options: JsonOption
         f" FROM {objects})"
     )
     fields = {key.index: _field(key) for key in keys}
-    columns = ", ".join(f'{sql} AS "x{index}"' for index, sql in fields.items())
+    columns = ", ".join(
+        f'{_own_text(key, fields[key.index], base)} AS "x{key.index}"' for key in keys
+    )
     checked = (
         f'SELECT CASE WHEN {_is_fine(keys, fields, options)} THEN "j"'
         f' ELSE {_failure(base)} END AS "j", json, "file" FROM {transformed}'
@@ -227,6 +232,25 @@ def _field(key: _Key) -> str:
     function = "json_extract" if key.is_json else "json_extract_string"
     rest = ", ".join(f"{function}(json, {quote_text(_path(one))})" for one in others)
     return f"coalesce({primary}, {rest})"
+
+
+def _own_text(key: _Key, field: str, base: int) -> str:
+    """The field, failing where DuckDB printed a number anew, whose text is lost."""
+    if not isinstance(key.column.type, _TEXTS):
+        return field
+    is_lost = _may_be_reprinted(field)
+    if len(key.spellings) == 1 and '"' not in key.spellings[0]:
+        is_lost += f" AND json_type(json, {quote_text(_path(key.spellings[0]))}) <> 'VARCHAR'"
+    source = Source(key.column.name, key.column.type, f'({base} + "file")')
+    return f"CASE WHEN {is_lost} THEN {source.failure(field)} ELSE {field} END"
+
+
+def _may_be_reprinted(value: str) -> str:
+    """Whether a text may be a number that DuckDB printed anew, other than a short whole one."""
+    return (
+        f"{value} >= '-' AND {value} < ':' AND NOT regexp_full_match({value}, '-?[0-9]{{1,15}}')"
+        f" AND regexp_full_match({value}, '-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?')"
+    )
 
 
 def _path(key: str) -> str:
