@@ -285,19 +285,22 @@ class Application:
 
     def _planner(self) -> QueryPlanner:
         predicates = EnginePredicates(self.engine, self._directory.scratch())
-        recent = RecentDirectories(
-            _Directories(self.storage),
-            self._clock.steady_seconds,
-            validity_seconds=self.settings.partition_discovery_validity_seconds,
-        )
-        selector = PartitionSelector(self.catalog, predicates, PartitionDiscovery(recent))
+        discovery = self._discovery(self.settings.partition_discovery_validity_seconds)
+        selector = PartitionSelector(self.catalog, predicates, discovery)
         planner = Planner(selector, self.storage, self._guard, self.gateway.expect, self.state)
         address = f"http://{self.settings.host}:{self.settings.port}"
         tables = SystemTables(self._listing_of, self.state, self._node, address)
         return SystemTablePlanner(planner, tables)
 
     def _listing_of(self, principal: Principal) -> Listing:
-        return Listing(self.views.catalog(principal))
+        # `"t$partitions"` has no place to tell a listing's age: it takes a new one.
+        return Listing(self.views.catalog(principal), self._discovery(validity_seconds=0))
+
+    def _discovery(self, validity_seconds: float) -> PartitionDiscovery:
+        folders, seconds = _Directories(self.storage), self._clock.steady_seconds
+        return PartitionDiscovery(
+            RecentDirectories(folders, seconds, validity_seconds=validity_seconds)
+        )
 
     def _runner_parts(self, planner: QueryPlanner) -> RunnerParts:
         return RunnerParts(

@@ -23,7 +23,9 @@ import pyarrow as pa
 from querysvc.errors import ErrorCode, QueryServiceError
 
 _ENTRY = struct.Struct("<QQ")
-_SUFFIXES = (".arrow", ".index", ".csv", ".txt")
+EXPLAINED = ".explained"
+"""Rows of a query that was run only to be explained; nobody reads them."""
+_SUFFIXES = (".arrow", ".index", ".csv", ".txt", EXPLAINED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import Progress, ResultColumn, StatementType, Statistics
 from querysvc.plan import AnalysedStatement, Engine, ExecutionPlan, ReadEstimate
 from querysvc.planning.request import PlannedQuery, QueryPlanner
+from querysvc.results.spool import EXPLAINED
 from querysvc.service.clock import Clock
 from querysvc.service.plan_formats import graphviz_text, json_text, text_lines
 from querysvc.service.plan_io import io_text, is_within_limit
@@ -79,7 +80,7 @@ class ExplainExecutor:
     ) -> tuple[str, Statistics]:
         plan = planned.plan
         # The rows are nobody's: they never come where the result is looked for.
-        dropped = context.spool.with_suffix(".explained")
+        dropped = context.spool.with_suffix(EXPLAINED)
         try:
             outcome = self._engine.execute(plan, dropped, _Control(context.running, enforces=True))
         finally:

@@ -9,6 +9,7 @@ from typing import Final
 
 from querysvc.errors import QueryServiceError
 from querysvc.plan import Domain, TableColumn, TableReference
+from querysvc.planning.discovery import PartitionDiscovery
 from querysvc.planning.metadata import PROPERTIES, table_columns, table_told_of
 from querysvc.planning.partitions import PartitionSelector
 from querysvc.planning.views import view_info
@@ -73,8 +74,11 @@ class ColumnEntry:
 class Listing:
     """Lists what the catalog holds, and the virtual tables beside."""
 
-    def __init__(self, catalog: CatalogService) -> None:
+    def __init__(
+        self, catalog: CatalogService, discovery: PartitionDiscovery | None = None
+    ) -> None:
         self._catalog = catalog
+        self._discovery = discovery
 
     def catalogs(self, wanted: Wanted) -> list[str]:
         """Catalogs by name."""
@@ -136,7 +140,7 @@ class Listing:
             yield tuple(told.parameters.get(column.name) for column in reference.columns)
             return
         base = replace(told, name=table_told_of(told.name) or told.name)
-        selector = PartitionSelector(self._catalog)
+        selector = PartitionSelector(self._catalog, discovery=self._discovery)
         selection = selector.select(replace(reference, table=base), datetime.now(UTC))
         yield from (partition.values for partition in selection.partitions)
 

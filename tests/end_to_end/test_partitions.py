@@ -77,6 +77,7 @@ def test_folders_become_partitions_by_themselves(service: RunningService, s3: S3
     put("eu", 2)
     query = "SELECT region, n, count(*) FROM found GROUP BY 1, 2 ORDER BY 1"
     assert rows(service, query) == [["a/b", 1, 10], ["eu", 2, 10]]
+    assert rows(service, 'SELECT region FROM "found$partitions" WHERE n = 2') == [["eu"]]
     # Registered elsewhere: the registered location is the partition's.
     rows(
         service,
