@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from querysvc.model import ResultColumn, Session
 from querysvc.sql.analyser import analyse_query
 from querysvc.sql.metadata import MetadataReader
-from querysvc.sql.parameters import inferred_types
+from querysvc.sql.parameters import inferred_types, row_counts
 from querysvc.sql.parser import QUERY, parse
 from querysvc.types.algebra import TrinoType
 
@@ -30,7 +30,10 @@ def describe_parameters(
     parsed = parse(sql)
     if parsed.kind != QUERY or parsed.query is None:
         return ParameterDescription((None,) * len(declared), None)
-    given = (*declared, *(None,) * (parsed.parameters - len(declared)))
+    # A count must be a number at once, and a declared one is only a NULL yet.
+    counts = row_counts(parsed.query)
+    padded = (*declared, *(None,) * (parsed.parameters - len(declared)))
+    given = tuple(None if index in counts else text for index, text in enumerate(padded))
     analysed = analyse_query(parsed.query, session, metadata, given)
     types = inferred_types(parsed.query, analysed.query, parsed.parameters)
     return ParameterDescription(types, analysed.columns)

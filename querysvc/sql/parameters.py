@@ -25,11 +25,18 @@ def inferred_types(parsed: Query, typed: tree.Query, count: int) -> tuple[TrinoT
     for node in _nodes(typed):
         if isinstance(node, tree.Cast) and isinstance(node.value, Placeholder):
             found.setdefault(node.value.index, node.type)
-    for node in _nodes(parsed):
-        # What LIMIT and OFFSET count by is a number already in the typed tree.
-        if isinstance(node, RowCount) and isinstance(node.value, Parameter):
-            found[node.value.index] = BIGINT
+    # What LIMIT and OFFSET count by is a number already in the typed tree.
+    found |= dict.fromkeys(row_counts(parsed), BIGINT)
     return tuple(found.get(index) for index in range(count))
+
+
+def row_counts(parsed: Query) -> frozenset[int]:
+    """The `?` that LIMIT, OFFSET and FETCH FIRST count by."""
+    return frozenset(
+        node.value.index
+        for node in _nodes(parsed)
+        if isinstance(node, RowCount) and isinstance(node.value, Parameter)
+    )
 
 
 def _nodes(root: tree.Query | Query) -> Iterator[Any]:  # every kind of node

@@ -38,5 +38,11 @@ def test_a_declared_parameter_has_its_type_and_shapes_the_columns() -> None:
     assert [str(column.type) for column in described.columns] == ["double"]
 
 
+def test_a_count_may_be_declared() -> None:
+    declared = ("CAST(NULL AS integer)", "CAST(NULL AS smallint)")
+    described = describe_parameters("SELECT 1 OFFSET ? LIMIT ?", SESSION, tiny_metadata(), declared)
+    assert [str(type_) for type_ in described.parameters] == ["bigint", "bigint"]
+
+
 def test_a_statement_that_is_no_query_has_no_columns_yet() -> None:
     assert describe_parameters("SHOW TABLES", SESSION, tiny_metadata(), ()).columns is None
