@@ -119,7 +119,7 @@ def _long(value: int) -> bytes:
 
 _PRIMITIVES: Final[dict[TrinoType, Any]] = {
     algebra.BOOLEAN: "boolean",
-    **dict.fromkeys((algebra.TINYINT, algebra.SMALLINT, algebra.INTEGER), "int"),
+    algebra.INTEGER: "int",
     algebra.BIGINT: "long",
     algebra.REAL: "float",
     algebra.DOUBLE: "double",
@@ -136,6 +136,10 @@ def _bare_schema(type_: TrinoType, path: list[str]) -> Any:
     primitive = _PRIMITIVES.get(type_)
     if primitive is not None:
         return primitive
+    if type_ in (algebra.TINYINT, algebra.SMALLINT):
+        raise _refused(
+            f"Column '{path[0]}' is {type_}, which is not supported by Avro. Use integer instead."
+        )
     match type_:
         case algebra.Decimal(precision, scale):
             logical = {"logicalType": "decimal", "precision": precision, "scale": scale}

@@ -144,6 +144,7 @@ def test_orc_refuses_times_that_its_writer_breaks(tmp_path: Path) -> None:
 def test_avro_refuses_what_it_cannot_name_or_key(tmp_path: Path) -> None:
     for columns in (
         [("a b", algebra.INTEGER, pa.int32(), [1])],
+        [("i", algebra.TINYINT, pa.int8(), [1])],
         [("m", algebra.Map(algebra.INTEGER, algebra.INTEGER), pa.map_(pa.int32(), pa.int32()), [])],
     ):
         with pytest.raises(QueryServiceError) as caught:
