@@ -45,7 +45,7 @@ class FileEncoder:
             on_cancel(process.kill)
             return process.run(job, take)
         finally:
-            process.kill()
+            process.close()
 
     def warm(self) -> None:
         """Start the process that waits."""
@@ -59,7 +59,7 @@ class FileEncoder:
             self._is_closed = True
             idle, self._idle = self._idle, None
         if idle is not None:
-            idle.kill()
+            idle.close()
 
     def _take(self) -> _Process:
         with self._lock:
@@ -113,13 +113,12 @@ class _Process:
             with contextlib.suppress(ProcessLookupError):
                 self._popen.kill()
         self._popen.wait()
-        # Not closed while another thread may be reading: what it reads is the end.
-        self._pipe_end()
 
-    def _pipe_end(self) -> None:
-        with contextlib.suppress(OSError), socket.socket(fileno=self._pipe.fileno()) as pipe:
-            pipe.shutdown(socket.SHUT_RDWR)
-            pipe.detach()
+    def close(self) -> None:
+        """End the process and let go of its pipe; by who runs it alone."""
+        self.kill()
+        with self._lock:
+            self._pipe.close()
 
     def _taken(self) -> None:
         with self._lock, contextlib.suppress(OSError):
