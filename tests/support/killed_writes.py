@@ -19,7 +19,7 @@ SETTINGS = {
     "output_location": f"s3://{BUCKET}/out/",
 }
 ROWS = 60_000
-KILL_SECONDS_MAX = 1.2
+KILL_SECONDS_MAX = 3.0
 SETTLE_SECONDS_MAX = 60.0
 SWEEP_SECONDS_MAX = 10.0
 
