@@ -62,7 +62,7 @@ def _part(
     reference: TableReference, group: _SchemaGroup, context: ReaderContext, *, by_index: bool
 ) -> Part:
     paths = [context.path(file, ".parquet") for file in group.files]
-    found = _found(reference, _describe(paths[0], context), by_index=by_index)
+    found = _found(reference, _describe(group.files[0], paths[0], context), by_index=by_index)
     base = context.claim(group.files)
     data: dict[int, str] = {}
     domains: dict[str, RawDomain] = {}
@@ -158,11 +158,19 @@ def _top_level(schema: Any, leaf: Any) -> str:
     return max(fitting, key=len) if fitting else str(leaf.path).split(".", 1)[0]
 
 
-def _describe(path: str, context: ReaderContext) -> list[tuple[str, Any]]:
+def _describe(file: File, path: str, context: ReaderContext) -> list[tuple[str, Any]]:
     """The file's columns as DuckDB types them."""
-    relation = context.connection.sql(
-        f"SELECT * FROM read_parquet([{quote_text(path)}], hive_partitioning = false)"
-    )
+    import duckdb  # not in the zygote
+
+    try:
+        relation = context.connection.sql(
+            f"SELECT * FROM read_parquet([{quote_text(path)}], hive_partitioning = false)"
+        )
+    except duckdb.IOException as error:
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED,
+            f"{file.stored.address}: its Parquet schema is not supported: {error}",
+        ) from error
     return list(zip(relation.columns, relation.types, strict=True))
 
 
