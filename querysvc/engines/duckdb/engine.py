@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -64,6 +65,14 @@ class Accounting(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _NothingRead:
+    """The account of a query without objects."""
+
+    fetched_bytes: int = 0
+    cached_bytes: int = 0
+
+
 class Gateway(Protocol):
     """The storage gateway, as `querysvc.storage.fetcher.Fetcher` implements it."""
 
@@ -105,8 +114,8 @@ class DuckDBEngine:
 
     def estimate(self, plan: ExecutionPlan, control: ExecutionControl) -> ReadEstimate:
         """Tell what the plan would read, reading footers only."""
-        with self._attached(plan) as (attachment, _account):
-            run = self._run(RunPlan(plan, is_estimate=True), attachment, (), control)
+        with self._attached(plan) as (descriptors, _account):
+            run = self._run(RunPlan(plan, is_estimate=True), descriptors, control)
         assert run.estimate is not None
         return run.estimate
 
@@ -136,10 +145,10 @@ class DuckDBEngine:
         self, request: RunPlan, spool: Path, control: ExecutionControl
     ) -> ExecutionOutcome:
         started = time.monotonic()
-        with self._attached(request.plan) as (attachment, account):
+        with self._attached(request.plan) as (descriptors, account):
             descriptor = _create(spool)
             try:
-                run = self._run(request, attachment, (descriptor,), control)
+                run = self._run(request, (*descriptors, descriptor), control)
             finally:
                 os.close(descriptor)
         return ExecutionOutcome(run.rows, _statistics(request.plan, run, account(), started))
@@ -147,8 +156,13 @@ class DuckDBEngine:
     @contextlib.contextmanager
     def _attached(
         self, plan: ExecutionPlan
-    ) -> Iterator[tuple[Attachment, Callable[[], Accounting]]]:
-        attachment = self._gateway.attach(plan.query_id, plan_objects(plan), plan.limits)
+    ) -> Iterator[tuple[tuple[int, ...], Callable[[], Accounting]]]:
+        """The descriptors of a plan's bytes (none without objects), and the account of them."""
+        objects = plan_objects(plan)
+        if not objects:
+            yield (), _NothingRead
+            return
+        attachment = self._gateway.attach(plan.query_id, objects, plan.limits)
         accounts: list[Accounting] = []
 
         def account() -> Accounting:
@@ -157,23 +171,16 @@ class DuckDBEngine:
             return accounts[0]
 
         try:
-            yield attachment, account
+            yield (attachment.connection.fileno(), attachment.window_descriptor), account
         finally:
             attachment.close()
             account()
 
     def _run(
-        self,
-        request: RunPlan,
-        attachment: Attachment,
-        descriptors: tuple[int, ...],
-        control: ExecutionControl,
+        self, request: RunPlan, descriptors: tuple[int, ...], control: ExecutionControl
     ) -> _Run:
         run = _Run(self._supervisor, self._settings, request.plan.limits, control)
-        run.run(
-            request,
-            (attachment.connection.fileno(), attachment.window_descriptor, *descriptors),
-        )
+        run.run(request, descriptors)
         return run
 
 

@@ -10,7 +10,10 @@ from querysvc.plan import ExecutionPlan, StoredObject
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """Run a plan, or only estimate it. Descriptors: gateway socket, window[, spool]."""
+    """Run a plan, or only estimate it. Descriptors: [gateway socket, window][, spool].
+
+    The first two are for plans with objects alone.
+    """
 
     plan: ExecutionPlan
     is_estimate: bool = False

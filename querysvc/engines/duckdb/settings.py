@@ -25,7 +25,7 @@ class WorkerSettings:
     """DuckDB's own locks; off only in tests that prove the operating system's layers."""
     allows_raw_sql: bool = False
     """Test hook: lets a request carry SQL instead of a typed query."""
-    prepared_instances: int = 8
+    prepared_instances: int = 4
     """DuckDB instances that a worker makes ahead, beside the next query's; 2.6 MB each."""
     footer_cache_bytes: int = 64 << 20
     spool_batch_rows: int = 16_384

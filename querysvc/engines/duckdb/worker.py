@@ -28,8 +28,15 @@ from querysvc.engines.duckdb.failures import explain
 from querysvc.engines.duckdb.footers import FooterReader
 from querysvc.engines.duckdb.instances import InstanceStock
 from querysvc.engines.duckdb.messages import PeerClosedError, receive_request, send_report
+from querysvc.engines.duckdb.readers.base import NoObjects, PlanReader
 from querysvc.engines.duckdb.readers.watch import WatchedClient
-from querysvc.engines.duckdb.requests import Cancel, EncodeText, Proceed, RunPlan
+from querysvc.engines.duckdb.requests import (
+    Cancel,
+    EncodeText,
+    Proceed,
+    RunPlan,
+    plan_objects,
+)
 from querysvc.engines.duckdb.settings import WorkerSettings
 from querysvc.engines.duckdb.text import encode_text
 
@@ -139,17 +146,17 @@ class Worker:
         connection: duckdb.DuckDBPyConnection,
         control: Control,
     ) -> None:
-        gateway = socket.socket(fileno=descriptors[0])
+        gateway = socket.socket(fileno=descriptors[0]) if plan_objects(request.plan) else None
 
         def interrupt() -> None:
             connection.interrupt()
             # Reads that wait for a stalled store end with their connection.
-            gateway.shutdown(socket.SHUT_RDWR)
+            if gateway is not None:
+                gateway.shutdown(socket.SHUT_RDWR)
 
         control.interrupt = interrupt
         control.check()
-        client = self._range_client(gateway, descriptors[1])
-        os.close(descriptors[1])
+        client = self._reader(gateway, descriptors)
         watched = WatchedClient(client)
         execution = Execution(
             request,
@@ -169,6 +176,13 @@ class Worker:
             control.interrupt = None
             client.close()
 
+    def _reader(self, gateway: socket.socket | None, descriptors: tuple[int, ...]) -> PlanReader:
+        if gateway is None:
+            return NoObjects()
+        client: PlanReader = self._range_client(gateway, descriptors[1])
+        os.close(descriptors[1])
+        return client
+
     def _work(self, execution: Execution, descriptors: tuple[int, ...], control: Control) -> None:
         relations = execution.prepare()
         self.report({"estimate": asdict(execution.estimate)})
@@ -177,7 +191,7 @@ class Worker:
             return
         control.proceed.wait()
         control.check()
-        execution.run(relations, descriptors[2], self.report)
+        execution.run(relations, descriptors[-1], self.report)
         control.check()
         self.report(
             {

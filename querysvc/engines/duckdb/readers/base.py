@@ -62,6 +62,35 @@ class PlanReader(Protocol):
         ...
 
 
+class NoObjects:
+    """The reader of a plan without objects: no connection is needed for it."""
+
+    misses = planned_bytes = read_bytes = 0
+    failure: QueryServiceError | None = None
+
+    def __len__(self) -> int:
+        return 0
+
+    def prefetch(self, ranges: Sequence[tuple[int, int, int]], *, is_kept: bool = False) -> None:
+        """Nothing can be announced."""
+        self.reserve(ranges, is_kept=is_kept)
+
+    def reserve(self, ranges: Sequence[tuple[int, int, int]], *, is_kept: bool = False) -> None:
+        """Nothing can be counted."""
+        assert not ranges, "the plan has no objects"
+
+    def read(self, object_index: int, offset: int, length: int) -> bytes:
+        """Nothing can be read."""
+        raise AssertionError(f"the plan has no object {object_index}")
+
+    def identity(self, object_index: int) -> str:
+        """Nothing has an identity."""
+        raise AssertionError(f"the plan has no object {object_index}")
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """An object of the plan, by its index, with its partition's values."""
