@@ -26,6 +26,7 @@ from querysvc.sql.lint import lint
 from querysvc.sql.positions import errors_moved
 from querysvc.state.repository import SubmissionTerms
 from querysvc.state.values import WorkGroup
+from querysvc.write_plan import WriteStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,11 @@ class Inspector:
     ) -> ReadEstimate:
         """Plan the query under the work group's rules, and ask the engine what it would read."""
         statement = self._analyse(submission, principal)
+        if isinstance(statement, WriteStatement):
+            statement = statement.query
         if not isinstance(statement, AnalysedStatement):
             raise QueryServiceError(
-                ErrorCode.NOT_SUPPORTED, "Only queries can be estimated, not DDL or utility."
+                ErrorCode.NOT_SUPPORTED, "Only queries and writes can be estimated, not DDL."
             )
         request = PlanRequest(
             query_id=f"estimate-{uuid.uuid4()}",

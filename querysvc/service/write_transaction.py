@@ -63,6 +63,7 @@ class WriteTransaction:
         self._parts = parts
         self._running = running
         self._lock = threading.RLock()
+        self._token = running.claimed.fencing_token
         self._intent = WriteIntent(running.id)
         self._uploads: list[StagedUpload] = []
         self._is_placing = False
@@ -79,7 +80,7 @@ class WriteTransaction:
             if self._intent == WriteIntent(self._running.id):
                 self._running.on_failure(self.undo)
             intent = dataclasses.replace(self._intent, **changes)  # type: ignore[arg-type]  # members of WriteIntent, by name
-            if not self._parts.writes.intend_write(intent, self._running.claimed.fencing_token):
+            if not self._parts.writes.intend_write(intent, self._token):
                 raise QueryServiceError(
                     ErrorCode.SERVER_SHUTTING_DOWN, "Another node took the query over."
                 )
@@ -112,11 +113,14 @@ class WriteTransaction:
             uploads, self._uploads = tuple(self._uploads), []
         objects.abort(uploads)
         objects.delete([upload.address for upload in uploads])
-        objects.delete(self._intent.result_objects)
         is_whole = take_back_entries(self._parts, self._intent)
+        # Another runner's result objects have the same names: they go only while we hold the lease.
+        is_ours = self._parts.writes.intend_write(self._intent, self._token)
+        if is_ours:
+            objects.delete(self._intent.result_objects)
         # An object whose making was not answered may yet come: the sweeper looks again, and until
         # then readers hide it.
-        if is_whole and not self._is_placing:
+        if is_ours and is_whole and not self._is_placing:
             self._parts.writes.forget_write(self._intent.query_id)
 
 
