@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from querysvc.planning.metadata import CatalogMetadata
 from querysvc.service.auth import Authenticator, SecretBox
 from querysvc.service.clock import SystemClock
@@ -107,7 +109,7 @@ def pg_stack(
 @contextmanager
 def serving(server: PgServer) -> Iterator[tuple[PgServer, int]]:
     """Run the server in an event loop of its own."""
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()  # as uvicorn has it in the service
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:

@@ -20,6 +20,16 @@ from querysvc_drivers.pgwire.transport import ClientGoneError, Transport
 _log = structlog.get_logger(__name__)
 _PROCESS_IDS: Final = 1 << 31
 _STOP_SECONDS: Final = 5.0
+_SOCKET_OPTIONS: Final = (
+    # What the listener has, its connections inherit. A host that vanished is noticed within 50 s:
+    # after 20 s of silence, by three probes.
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 50_000),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+)
 
 
 class PgServer:
@@ -34,6 +44,8 @@ class PgServer:
 
     async def start(self, listener: socket.socket) -> None:
         """Serve the clients of a bound socket."""
+        for level, option, value in _SOCKET_OPTIONS:
+            listener.setsockopt(level, option, value)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._transport, sock=listener, backlog=1024)
         host, port = listener.getsockname()[:2]

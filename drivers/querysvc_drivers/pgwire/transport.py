@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from querysvc_drivers.pgwire.messages import Decoder, FirstPacket, Message, ProtocolError
 
@@ -16,14 +15,6 @@ _QUEUED_BYTES_MAX: Final = 4 << 20
 _WRITE_BUFFER_BYTES: Final = 1 << 20
 _JOINED_BYTES_MAX: Final = 64 << 10
 """Small messages are joined up to this before they are written."""
-_KEEPALIVE: Final = (
-    # A host that vanished is noticed within 50 s: 20 s of silence, then three probes.
-    (socket.TCP_KEEPIDLE, 20),
-    (socket.TCP_KEEPINTVL, 10),
-    (socket.TCP_KEEPCNT, 3),
-    (socket.TCP_USER_TIMEOUT, 50_000),
-    (socket.TCP_NODELAY, 1),
-)
 
 
 class ClientGoneError(Exception):
@@ -49,20 +40,17 @@ class Transport(asyncio.Protocol):
         self._writable.set()
         self._is_started = False
         self._is_gone = False
+        self._is_paused = False
         self._broken: ProtocolError | None = None
         self._pending = bytearray()
         self.is_tls = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The listener has accepted a client."""
-        assert isinstance(transport, asyncio.Transport), "a TCP connection"
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
-        connection = transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in _KEEPALIVE:
-                connection.setsockopt(socket.IPPROTO_TCP, option, value)
+        # uvloop's transports have asyncio's methods and not its class.
+        tcp = cast("asyncio.Transport", transport)
+        tcp.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        self._transport = tcp
         self._task = asyncio.get_running_loop().create_task(self._serve(self))
 
     def data_received(self, data: bytes) -> None:
@@ -110,7 +98,7 @@ class Transport(asyncio.Protocol):
         """Answer that TLS is spoken here, and speak it from now on."""
         transport = self._transport
         assert transport is not None, "there is a connection"
-        transport.pause_reading()
+        self._pause()
         if self._decoder.size:
             # Somebody between may have put it there: it must not count as sent under TLS.
             raise ProtocolError("received unencrypted data after SSL request")
@@ -124,6 +112,7 @@ class Transport(asyncio.Protocol):
             raise ClientGoneError
         encrypted.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         self._transport = encrypted
+        self._is_paused = False
         self.is_tls = True
 
     def start_messages(self) -> None:
@@ -143,7 +132,9 @@ class Transport(asyncio.Protocol):
             await self._more()
         message, size = self._messages.popleft()
         self._queued_bytes -= size
-        if self._queued_bytes <= _QUEUED_BYTES_MAX and self._transport is not None:
+        if self._is_paused and self._queued_bytes <= _QUEUED_BYTES_MAX:
+            self._is_paused = False
+            assert self._transport is not None, "there is a connection"
             self._transport.resume_reading()
         return message
 
@@ -208,5 +199,10 @@ class Transport(asyncio.Protocol):
                 self._queued_bytes += size
         except ProtocolError as error:
             self._broken = error
-        if self._queued_bytes > _QUEUED_BYTES_MAX and self._transport is not None:
+        if self._queued_bytes > _QUEUED_BYTES_MAX:
+            self._pause()
+
+    def _pause(self) -> None:
+        if not self._is_paused and self._transport is not None:
+            self._is_paused = True
             self._transport.pause_reading()

@@ -167,7 +167,12 @@ def _array(type_: algebra.Array) -> PgType:
 
 
 def _temporal(oid: Oid, size: int) -> Callable[[Any], PgType]:  # Any: see _PARAMETRIC
-    return lambda type_: PgType(oid, size, min(type_.precision, PRECISION_MAX))
+    def build(type_: Any) -> PgType:
+        if type_.precision > PRECISION_MAX:  # PostgreSQL has none so fine
+            return PgType(Oid.TEXT)
+        return PgType(oid, size, type_.precision)
+
+    return build
 
 
 _SCALARS: Final[Mapping[TrinoType, PgType]] = {
