@@ -30,7 +30,10 @@ from querysvc.plan import (
     StoredObject,
 )
 
-_MEMORY_TOLERANCE: Final = 1.1
+_MEMORY_TOLERANCE: Final = 1.02
+"""Of the limit: where a worker is killed, when it is seen."""
+_MEMORY_MAPPED_MAX: Final = 1.15
+"""Of the limit: where the kernel refuses more. DuckDB's allocator maps more than it uses."""
 
 
 class Attachment(Protocol):
@@ -216,6 +219,7 @@ class _Run:
         cancelled = _WakeUp()
         try:
             self._control.on_cancel(cancelled.set)
+            worker.hold_memory(int(self._limits.memory_bytes * _MEMORY_MAPPED_MAX))
             worker.peer.setblocking(True)
             send_request(worker.peer, request, descriptors)
             worker.peer.setblocking(False)
@@ -329,7 +333,9 @@ class _Run:
             how = f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"
         elif status is not None:
             how = f"ended with status {os.waitstatus_to_exitcode(status)}"
-        if self.peak_memory_bytes > self._limits.memory_bytes:
+        was_refused = status is not None and status & 0x7F == signal.SIGABRT
+        if was_refused or self.peak_memory_bytes > self._limits.memory_bytes:
+            # Libraries that cannot go on without memory abort, and nothing else of ours does.
             return QueryServiceError(
                 ErrorCode.EXCEEDED_LOCAL_MEMORY_LIMIT,
                 f"Query exceeded its memory limit of {self._limits.memory_bytes} bytes"

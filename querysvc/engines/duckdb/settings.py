@@ -44,5 +44,5 @@ class SupervisorSettings:
     cancel_grace_seconds: float = 0.7
     """From the interrupt to SIGKILL; cancelling is promised within one second."""
     start_timeout_seconds: float = 30.0
-    memory_sample_seconds: float = 0.025
+    memory_sample_seconds: float = 0.01
     worker: WorkerSettings = field(default_factory=WorkerSettings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import selectors
 import shutil
@@ -36,6 +37,9 @@ _START_PAUSE_SECONDS_MAX: Final = 5.0
 _EXITS_MAX: Final = 1024
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _RECEIVE_BYTES: Final = 1 << 16
+_STACKS_BYTES: Final = 64 << 20
+_UNUSED_BYTES_MAX: Final = 256 << 20
+"""A worker that keeps more address space than this could use it unseen: it is replaced."""
 _ZYGOTE_ENVIRONMENT: Final = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -113,6 +117,27 @@ class WorkerProcess:
         except OSError:
             return 0
         return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES
+
+    def hold_memory(self, bytes_max: int) -> None:
+        """Make the kernel refuse the process more memory of its own than this, used or not.
+
+        What it has mapped and does not use by now is allowed beside, and the stacks of threads.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            bound = bytes_max + self.unused_bytes() + _STACKS_BYTES
+            resource.prlimit(self.pid, resource.RLIMIT_DATA, (bound, resource.RLIM_INFINITY))
+
+    def unused_bytes(self) -> int:
+        """What is mapped for the process alone and not held: the kernel could not refuse it."""
+        return max(0, self._mapped_bytes() - self.memory_bytes())
+
+    def _mapped_bytes(self) -> int:
+        try:
+            with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+                lines = dict(line.split(":", 1) for line in status)
+        except OSError:
+            return 0
+        return int(lines.get("VmData", "0").split()[0]) << 10
 
 
 class Supervisor:
@@ -314,7 +339,8 @@ class Supervisor:
 
     def _accept(self, worker: WorkerProcess) -> None:
         """Let a ready worker wait for its next query, unless it has grown too much."""
-        if worker.memory_bytes() > self._settings.worker_growth_bytes_max:
+        has_grown = worker.memory_bytes() > self._settings.worker_growth_bytes_max
+        if has_grown or worker.unused_bytes() > _UNUSED_BYTES_MAX:
             self._forget(worker)
             worker.close()
             return
