@@ -270,7 +270,12 @@ class Application:
                 watchers=self._watchers,
                 results=ResultAccess(self.state, self._spools, self._texts, self._running),
                 inspector=Inspector(
-                    self.gate, self._prepared, planner, self.engine, self._clock, self._limits
+                    self.gate,
+                    self._prepared,
+                    planner,
+                    self.engine,
+                    clock=self._clock,
+                    limits=self._limits,
                 ),
                 audit=self._audit,
                 clock=self._clock,

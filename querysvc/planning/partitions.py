@@ -121,7 +121,6 @@ class PartitionSelector:
         total = max(count, self._catalog.count_partitions(table.full_name))
         return PartitionSelection(reference, selected, total, count * 2 >= total)
 
-
     def _discovered(
         self,
         reference: TableReference,
@@ -202,6 +201,11 @@ def _check_supported(table: Table) -> None:
     if table.is_iceberg:
         raise QueryServiceError(
             ErrorCode.NOT_SUPPORTED, f"Iceberg tables are not supported: {table.full_name}"
+        )
+    if table.parameters.get("transactional", "").strip().lower() == "true":
+        # Its objects are Hive's deltas: rows would come twice, deleted ones too.
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED, f"Hive ACID tables are not supported: {table.full_name}"
         )
     if table.storage_descriptor is None:
         raise QueryServiceError(

@@ -76,7 +76,11 @@ def view_definition(table: Table) -> ViewDefinition:
 
 
 def view_table(name: TableName, view: ViewDefinition) -> Table:
-    """The catalog's entry of a view, which Trino and Athena read as theirs."""
+    """The catalog's entry of a view, which Trino and Athena read as theirs.
+
+    The comment is in the document alone: to Trino a description is the entry's `comment`, and an
+    entry with another one than `Presto View` is no view of Trino's.
+    """
     document = {
         "originalSql": view.sql,
         "catalog": view.catalog,
@@ -94,7 +98,6 @@ def view_table(name: TableName, view: ViewDefinition) -> Table:
         database_name=name.database_name,
         catalog_name=name.catalog_name,
         owner=view.owner,
-        description=view.comment,
         storage_descriptor=StorageDescriptor(
             columns=tuple(Column(c.name.lower(), hive_text(c.type)) for c in view.columns),
             location="",

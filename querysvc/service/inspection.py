@@ -52,6 +52,7 @@ class Inspector:
         prepared: PreparedStatements,
         planner: QueryPlanner,
         engine: Engine,
+        *,
         clock: Clock,
         limits: ResourceLimits,
     ) -> None:

@@ -57,8 +57,11 @@ class TableEntry:
 
     @property
     def comment(self) -> str | None:
-        """The table's comment."""
-        return None if self.table is None else self.table.description
+        """The table's comment, or that in a view's definition."""
+        if self.table is None or not self.is_view:
+            return None if self.table is None else self.table.description
+        view = _view(self.table)
+        return None if view is None else view.comment
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ def build(
             running=running,
             watchers=watchers,
             results=ResultAccess(state, spools, texts, running),
-            inspector=Inspector(gate, prepared, planner, engine, clock, limits),
+            inspector=Inspector(gate, prepared, planner, engine, clock=clock, limits=limits),
             audit=audit,
             clock=clock,
             wake=dispatcher.wake,

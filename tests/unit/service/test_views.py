@@ -64,6 +64,7 @@ def test_a_view_is_stored_as_athena_stores_it(world: World) -> None:
     world.run("CREATE VIEW v COMMENT 'it''s' AS SELECT a, CAST(b AS varchar(3)) B3, dt FROM t;")
     table = world.table("v")
     assert (table.table_type, table.owner) == ("VIRTUAL_VIEW", "ann")
+    assert table.description is None  # Trino would take it for the parameter `comment`
     assert table.parameters == {"presto_view": "true", "comment": "Presto View"}
     assert table.view_expanded_text == "/* Presto View */"
     assert [(c.name, c.type) for c in table.columns] == [
