@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import random
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -202,3 +202,53 @@ def test_a_map_that_is_converted_stands_beside_a_row(engine_bench: EngineBench) 
         TableColumn("r", t.Row((t.RowField("a", t.BIGINT), t.RowField("b", t.VARCHAR)))),
     ]
     assert read(engine_bench, columns, write(table)) == [([("k", 1)], {"f0": 1, "f1": "x"})]
+
+
+def _pruned_cases() -> list[Any]:
+    def day(number: int) -> date:
+        return date(1960, 1, 1) + timedelta(days=number)
+
+    epoch = date(1970, 1, 1)
+    return [
+        pytest.param(pa.int64(), lambda n: n - 500, t.BIGINT, lambda v: v, id="bigint"),
+        pytest.param(pa.int16(), lambda n: n - 500, t.SMALLINT, lambda v: v, id="smallint"),
+        pytest.param(pa.float64(), lambda n: n / 8 - 60, t.DOUBLE, lambda v: v, id="double"),
+        pytest.param(pa.string(), lambda n: f"é{n:05d}", t.VARCHAR, lambda v: v, id="varchar"),
+        pytest.param(pa.date32(), day, t.DATE, lambda v: (v - epoch).days, id="date"),
+        pytest.param(
+            pa.decimal128(12, 3),
+            lambda n: Decimal(n - 500).scaleb(-3),
+            t.Decimal(12, 3),
+            lambda v: v,
+            id="decimal",
+        ),
+        pytest.param(
+            pa.timestamp("us"),
+            lambda n: datetime(1969, 12, 31) + timedelta(milliseconds=n * 97, microseconds=499),
+            t.Timestamp(3),
+            lambda v: round((v - datetime(1970, 1, 1)) / timedelta(milliseconds=1)) * 10**9,
+            id="timestamp",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("arrow", "value", "declared", "literal"), _pruned_cases())
+def test_pruning_never_loses_a_row(
+    engine_bench: EngineBench, arrow: Any, value: Any, declared: t.TrinoType, literal: Any
+) -> None:
+    noise = random.Random(11)
+    rows = [value(n) if n % 50 else None for n in range(500)]
+    padding = [noise.randbytes(2000).hex() for _ in rows]
+    table = pa.table({"v": pa.array(rows, arrow), "p": padding})
+    data = write(table, stripe_size=1 << 16, compression="uncompressed", batch_size=20)
+    stripes = orc.ORCFile(io.BytesIO(data)).nstripes
+    assert stripes > 5
+    columns = [TableColumn("v", declared), TableColumn("p", t.VARCHAR)]
+    for low, high in ((200, 210), (0, 5), (0, 300)):
+        domain = Domain(declared, (Range(literal(value(low)), True, literal(value(high)), True),))
+        kept = read(engine_bench, columns, data, domains={0: domain}, used=[0])
+        everything = read(engine_bench, columns, data, used=[0])
+        inside = [n for n in range(low, high + 1) if n % 50]
+        wanted = {everything[n][0] for n in inside}
+        assert wanted <= {row[0] for row in kept}
+        assert len(kept) < len(everything)

@@ -266,9 +266,15 @@ def test_a_partition_value_of_the_wrong_type_fails_the_query(world: World) -> No
     assert caught.value.code is ErrorCode.HIVE_INVALID_PARTITION_VALUE
 
 
-def test_iceberg_tables_are_refused_by_name(world: World) -> None:
-    world.table(parameters={"table_type": "ICEBERG"})
-    with pytest.raises(QueryServiceError, match="Iceberg") as caught:
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [({"table_type": "ICEBERG"}, "Iceberg"), ({"transactional": "TRUE"}, "Hive ACID")],
+)
+def test_tables_of_other_kinds_are_refused_by_name(
+    world: World, parameters: dict[str, str], name: str
+) -> None:
+    world.table(parameters=parameters)
+    with pytest.raises(QueryServiceError, match=name) as caught:
         world.plan(world.reference())
     assert caught.value.code is ErrorCode.NOT_SUPPORTED
 
