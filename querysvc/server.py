@@ -78,7 +78,8 @@ def serve(settings: Settings) -> None:
             if not (layer.is_available and layer.is_applied):
                 _log.warning("containment_layer_missing", layer=layer.name, detail=layer.detail)
         pg = None if pg_listener is None else (pg_server(application), pg_listener)
-        _run(http_application(application), settings, listener, pg)
+        with flight_server(application):
+            _run(http_application(application), settings, listener, pg)
     finally:
         application.close()
 
@@ -123,6 +124,35 @@ def pg_server(application: Application) -> PgServer:
         catalog=CatalogQueries(gate, lambda principal: Listing(views.catalog(principal))),
     )
     return PgServer(PgServices(session, application.authenticator, tls, binding))
+
+
+@contextlib.contextmanager
+def flight_server(application: Application) -> Iterator[None]:
+    """The Flight SQL wire, if it has a port; CONFIGURATION_INVALID without its extra."""
+    settings, views = application.settings, application.views
+    if settings.flight_port is None:
+        yield
+        return
+    try:
+        from querysvc_drivers.flightsql.server import FlightServices, FlightSqlServer
+    except ImportError as error:
+        raise QueryServiceError(
+            ErrorCode.CONFIGURATION_INVALID,
+            f"flight_port needs the extra flightsql (pip install querysvc[flightsql]): {error}",
+        ) from error
+    services = FlightServices(
+        application.queries,
+        ParameterTypes(application.gate, views.metadata, SystemClock()),
+        lambda principal: Listing(views.catalog(principal)),
+        with_api_keys(application.authenticator.authenticate),
+    )
+    certificate, key = settings.tls_certificate_file, settings.tls_key_file
+    tls = None if certificate is None or key is None else (certificate, key)
+    scheme = "grpc" if tls is None else "grpc+tls"
+    address = f"{scheme}://{settings.host}:{settings.flight_port}"
+    with FlightSqlServer(services, address, tls) as server:
+        _log.info("flight_listening", url=f"{scheme}://{settings.host}:{server.port}")
+        yield
 
 
 def _aws_wire(application: Application) -> aws_json.AwsWire:

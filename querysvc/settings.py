@@ -64,6 +64,13 @@ class Settings(BaseSettings):
         le=65535,
         description="Port of the PostgreSQL wire; 0 takes a free one; without it there is none.",
     )
+    flight_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port of the Flight SQL wire (extra: flightsql); 0 takes a free one; without it"
+        " there is none.",
+    )
     state_dir: Path = Field(
         default_factory=_default_state_dir,
         description="Directory of the SQLite state, results, keys and scratch space.",

@@ -87,6 +87,8 @@ def _public_type(type_: TrinoType) -> pa.DataType:
 
 def _public_array(type_: TrinoType, array: pa.Array) -> pa.Array:
     match type_:
+        case algebra.UNKNOWN:
+            return pa.nulls(len(array))
         case algebra.TimestampTz():
             return array.flatten()[0].cast(pa.timestamp("us", "UTC"))
         case algebra.TimeTz():

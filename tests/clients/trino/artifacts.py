@@ -6,15 +6,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.support.tools import unavailable
 
 
 def fetch_artifact(artifact: str, target: Path) -> None:
-    """Have Maven put an artifact into its local repository; the test is skipped without Maven."""
+    """Have Maven put an artifact into its local repository; without Maven the test cannot run."""
     if target.exists():
         return
     maven = shutil.which("mvn")
     if maven is None:
-        pytest.skip("Maven is needed to get the client")
+        unavailable("Maven is needed to get the client")
+        return
     command = [maven, "-q", "dependency:get", "-Dtransitive=false", f"-Dartifact={artifact}"]
     subprocess.run(command, check=True, timeout=300)
