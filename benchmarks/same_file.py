@@ -1,9 +1,9 @@
-"""1,000 queries with 16 threads each over the same file, CSV and Parquet: count and sums checked.
+"""1,000 queries each, of 16 threads, over the same CSV and Parquet file: count and sums checked.
 
 The bytes of one file reach many engine threads through one file object; a fault there gives wrong
 answers, not errors. Queries of both formats run at the same time, as many as the service runs.
 
-    python benchmarks/same_file.py [--queries 1000]
+    python benchmarks/same_file.py [--queries 1000]   (of each format; four minutes at most)
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support import Client, S3Server, record, s3_server, service
 
 BUCKET = "same"
-ROWS = 400_000
+ROWS = 200_000
 THREADS = 16
 CLIENTS = 4
-SECONDS_MAX = 170.0
+SECONDS_MAX = 230.0
 STORAGE = {"csv": "ROW FORMAT DELIMITED FIELDS TERMINATED BY ','", "parquet": "STORED AS PARQUET"}
 
 
@@ -43,14 +43,14 @@ def upload(server: S3Server) -> tuple[int, int, int]:
     notes = [f"note-{one:010d}" for one in numbers]
     table = pa.table({"n": pa.array(numbers, pa.int64()), "square": squares, "note": notes})
     sink = io.BytesIO()
-    pq.write_table(table, sink, row_group_size=10_000)
+    pq.write_table(table, sink, row_group_size=5_000)
     client.put_object(Bucket=BUCKET, Key="parquet/data.parquet", Body=sink.getvalue())
     return ROWS, sum(numbers), sum(squares)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--queries", type=int, default=500, help="of each format")
+    parser.add_argument("--queries", type=int, default=1000, help="of each format")
     options = parser.parse_args()
     wrong: list[str] = []
     failed: list[str] = []
@@ -100,9 +100,8 @@ def main() -> None:
         "failed": len(failed),
         "seconds": round(time.perf_counter() - start, 1),
     }
-    total = sum(done.values())
     bars = {
-        "1,000 queries answered": total >= 1000,
+        "1,000 queries of each format answered": min(done.values()) >= 1000,
         "none wrong": not wrong,
         "no error": not failed,
     }
