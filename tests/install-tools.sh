@@ -31,6 +31,15 @@ if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
         missing postgresql "needs root for apt-get"
     fi
 fi
+if ! command -v psql >/dev/null || ! odbcinst -q -d 2>/dev/null | grep -q "PostgreSQL Unicode"; then
+    if [ "$(id -u)" = 0 ]; then
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends postgresql-client odbc-postgresql unixodbc \
+            >/dev/null || missing "psql and psqlODBC" "apt-get failed"
+    else
+        missing "psql and psqlODBC" "needs root for apt-get"
+    fi
+fi
 # Clients whose pins do not go together with ours live in environments of their own.
 client() { # name, packages…
     name=$1; shift

@@ -1,7 +1,7 @@
 """Questions to pg_catalog and information_schema, answered from our catalog.
 
 The API process reads the catalog; the query itself, which is the client's text, is read and run in
-a process of the gate (ADR-0015).
+a process of the gate (ADR-0016).
 """
 
 from __future__ import annotations
