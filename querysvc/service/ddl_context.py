@@ -95,8 +95,11 @@ def one_column(name: str, values: Iterable[str]) -> StatementResult:
 
 
 def matching(names: Iterable[str], pattern: str | None) -> list[str]:
-    """The names that a SHOW statement's pattern lets through, sorted."""
+    """The names that a SHOW statement's pattern lets through, sorted.
+
+    Patterns are Hive's (`*`, `|`); Trino's `%` is in no name, so that it can only mean `*`.
+    """
     matches: Callable[[str], bool] = (
-        compile_name_pattern(pattern) if pattern is not None else lambda _: True
+        compile_name_pattern(pattern.replace("%", "*")) if pattern is not None else lambda _: True
     )
     return sorted(name for name in names if matches(name))

@@ -118,6 +118,7 @@ def test_views_stand_on_views_and_show_tables_lists_them(world: World) -> None:
     assert [reference.table.name for reference in query.tables] == ["t"]
     assert world.column("SHOW TABLES") == ["t", "v1", "v2"]
     assert world.column("SHOW VIEWS LIKE 'v1|x'") == ["v1"]
+    assert world.column("SHOW TABLES LIKE 'v%'") == ["v1", "v2"]
     assert world.column("SHOW VIEWS IN default") == ["v1", "v2"]
 
 
