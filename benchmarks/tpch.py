@@ -198,12 +198,12 @@ def trino(server: S3Server, folder: Path, statements: list[str]) -> list[float]:
                     raise RuntimeError(f"Trino: {answer}")
                 return time.perf_counter() - start
 
-            run("CREATE SCHEMA ours.tpch")
+            run("CREATE SCHEMA IF NOT EXISTS ours.tpch")
             for table in TABLES:
                 schema = pq.read_schema(folder / f"{table}.parquet")
                 columns = ", ".join(f"{f.name} {_trino(str(f.type))}" for f in schema)
                 run(
-                    f"CREATE TABLE ours.tpch.{table} ({columns}) WITH (format = 'PARQUET',"
+                    f"CREATE TABLE IF NOT EXISTS ours.tpch.{table} ({columns}) WITH (format = 'PARQUET',"
                     f" external_location = 's3://{BUCKET}/{table}/')"
                 )
             return [run(statement) for statement in statements]
