@@ -203,8 +203,8 @@ def trino(server: S3Server, folder: Path, statements: list[str]) -> list[float]:
                 schema = pq.read_schema(folder / f"{table}.parquet")
                 columns = ", ".join(f"{f.name} {_trino(str(f.type))}" for f in schema)
                 run(
-                    f"CREATE TABLE IF NOT EXISTS ours.tpch.{table} ({columns}) WITH (format = 'PARQUET',"
-                    f" external_location = 's3://{BUCKET}/{table}/')"
+                    f"CREATE TABLE IF NOT EXISTS ours.tpch.{table} ({columns}) WITH"
+                    f" (format = 'PARQUET', external_location = 's3://{BUCKET}/{table}/')"
                 )
             return [run(statement) for statement in statements]
 
