@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from querysvc.errors import ErrorCode, StatementError
-from querysvc.planning.discovery import find_partitions
+from querysvc.planning.discovery import FoundPartitions, find_partitions, is_discovered
 from querysvc.service.ddl_context import (
     DdlContext,
     StatementResult,
@@ -58,8 +58,7 @@ def repair_table(statement: ddl.RepairTable, context: DdlContext) -> StatementRe
     table = context.table(statement.table)
     require_partitioned(table)
     known = set(context.catalog.iter_partition_values(table.full_name))
-    keys = [key.name for key in table.partition_keys]
-    found = find_partitions(location_of(table), keys, context.lister)
+    found = _found(table, context)
     new = [one for one in found.partitions if one[0] not in known]
     _create(table, [_partition(table, values, location) for values, location in new], context)
     return StatementResult(
@@ -68,10 +67,12 @@ def repair_table(statement: ddl.RepairTable, context: DdlContext) -> StatementRe
 
 
 def show_partitions(statement: ddl.ShowPartitions, context: DdlContext) -> StatementResult:
-    """SHOW PARTITIONS: `key=value/…`, by name."""
+    """SHOW PARTITIONS: `key=value/…`, by name, and those that are found by their folders."""
     table = context.table(statement.table)
     require_partitioned(table)
-    values = context.catalog.iter_partition_values(table.full_name)
+    values = set(context.catalog.iter_partition_values(table.full_name))
+    if is_discovered(table):
+        values.update(found for found, _ in _found(table, context).partitions)
     return one_column("partition", sorted(path_of(table, v) for v in values))
 
 
@@ -115,6 +116,11 @@ def location_of(table: Table) -> str:
     if not table.location:
         raise StatementError(ErrorCode.HIVE_INVALID_METADATA, f"Table {table.name} has no location")
     return table.location
+
+
+def _found(table: Table, context: DdlContext) -> FoundPartitions:
+    keys = [key.name for key in table.partition_keys]
+    return find_partitions(location_of(table), keys, context.lister)
 
 
 def _create(table: Table, partitions: list[Partition], context: DdlContext) -> None:

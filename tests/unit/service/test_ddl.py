@@ -114,3 +114,15 @@ def test_what_does_not_exist_is_named(world: World, sql: str, code: ErrorCode) -
     with pytest.raises(QueryServiceError) as raised:
         world.run(sql)
     assert raised.value.code is code
+
+
+def test_partitions_found_by_their_folders_are_shown(world: World) -> None:
+    world.run(TABLE)
+    world.directories.names = {
+        "s3://b/t/": ["dt=2024-01-01"],
+        "s3://b/t/dt=2024-01-01/": ["h=1", "h=2"],
+    }
+    world.run("ALTER TABLE t ADD PARTITION (dt='2024-01-01', h=1)")
+    assert world.column("SHOW PARTITIONS t") == ["dt=2024-01-01/h=1"]
+    world.run("ALTER TABLE t SET TBLPROPERTIES ('partition_discovery' = 'auto')")
+    assert world.column("SHOW PARTITIONS t") == ["dt=2024-01-01/h=1", "dt=2024-01-01/h=2"]
