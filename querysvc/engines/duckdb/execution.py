@@ -34,7 +34,7 @@ _PROGRESS_SECONDS: Final = 0.2
 _NOT_PARALLEL: Final = re.compile(
     "null_padding.*quoted new ?lines|parallel = false", re.IGNORECASE | re.DOTALL
 )
-_NO_COLUMNS: Final = re.compile(f"{DOUBT_MARK}|JSON|maximum_object_size")
+_NO_COLUMNS: Final = re.compile(f"{DOUBT_MARK}|JSON")
 _NOT_PARSED: Final = re.compile("CSV (Error|Parser)|[Ii]nvalid unicode|sniff")
 _SPOOL_BUFFER_BYTES: Final = 1 << 20
 _REREAD_BYTES_MIN: Final = 32 << 20
@@ -169,7 +169,9 @@ class Execution:
             return True
         if not context.watch.is_watching:
             return False
-        if _NO_COLUMNS.search(message) and not context.reads_whole_objects:
+        if "maximum_object_size" in message and not context.has_large_objects:
+            context.has_large_objects = True
+        elif _NO_COLUMNS.search(message) and not context.reads_whole_objects:
             context.reads_whole_objects = True
         elif SPELLING_MARK in message and not context.collects_spellings:
             context.collects_spellings = True

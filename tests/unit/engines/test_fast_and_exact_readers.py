@@ -144,7 +144,9 @@ def test_json_is_the_same_by_columns_and_by_whole_objects(
 
 
 @pytest.mark.parametrize("size", [5 << 20, 20 << 20])
-@pytest.mark.parametrize("storage_format", [StorageFormat.TEXTFILE, StorageFormat.OPENX_JSON])
+@pytest.mark.parametrize(
+    "storage_format", [StorageFormat.TEXTFILE, StorageFormat.OPENX_JSON, StorageFormat.JSON]
+)
 def test_a_line_longer_than_the_fast_paths_buffers_is_read(
     engine_bench: EngineBench, size: int, storage_format: StorageFormat
 ) -> None:
@@ -152,6 +154,8 @@ def test_a_line_longer_than_the_fast_paths_buffers_is_read(
     texts = {
         StorageFormat.TEXTFILE: f"a\n{long}\nb\n",
         StorageFormat.OPENX_JSON: f'{{"s":"a"}}\n{{"s":"{long}"}}\n{{"s":"b"}}\n',
+        # Another spelling: whole objects are read.
+        StorageFormat.JSON: f'{{"s":"a"}}\n{{"s":"{long}"}}\n{{"S":"b"}}\n',
     }
     storage = descriptor(storage_format, {})
     data = texts[storage_format].encode()

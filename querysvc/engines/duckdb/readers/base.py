@@ -150,6 +150,8 @@ class ReaderContext:
     """JSON readers: take the exact path in Python."""
     reads_whole_objects: bool = False
     """JSON readers: parse objects, then take values out; else DuckDB's reader of columns."""
+    has_large_objects: bool = False
+    """JSON readers: some object is larger than the usual buffers."""
     collects_spellings: bool = False
     """JSON readers: look all keys up before the query."""
     is_serial: bool = False

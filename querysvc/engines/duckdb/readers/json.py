@@ -43,9 +43,9 @@ from querysvc_catalog.serde_options import JsonOptions, parse_json_options
 SPELLING_MARK: Final = "\u2402querysvc other spelling"
 DOUBT_MARK: Final = "\u2402querysvc whole objects needed"
 _SAMPLE_BYTES: Final = 64 << 10
+_OBJECT_BYTES: Final = 4 << 20
 _OBJECT_BYTES_MAX: Final = 64 << 20
-_COLUMN_OBJECT_BYTES_MAX: Final = 4 << 20
-"""Of the reader of columns: its threads share a file in buffers of twice the size."""
+"""Buffers are twice as large, and the threads share a file by buffers: the largest come late."""
 _TEXTS: Final = (algebra.Varchar, algebra.Char)
 _NESTED: Final = (algebra.Array, algebra.Map, algebra.Row)
 
@@ -119,16 +119,22 @@ def _part(
         context.watch.watch(file.index, name)
     paths = ", ".join(quote_text(context.path(file, "")) for file in files)
     compression = name or "uncompressed"
+    # Where errors are ignored none would tell of a large object.
+    is_large = context.has_large_objects or options.ignore_malformed
+    object_bytes = _OBJECT_BYTES_MAX if is_large else _OBJECT_BYTES
     objects = (
         f"read_ndjson_objects([{paths}], compression = '{compression}',"
-        f" maximum_object_size = {_OBJECT_BYTES_MAX},"
+        f" maximum_object_size = {object_bytes},"
         f" ignore_errors = {str(options.ignore_malformed).lower()}, hive_partitioning = false)"
     )
     keys = _keys(reference, files, name, objects, options=options, context=context)
     base = context.claim(files, _diagnoser(context, options))
     by_column = not context.reads_whole_objects and _can_be_columns(keys, options)
     relation = (
-        _column_relation(keys, f"[{paths}], compression = '{compression}'")
+        _column_relation(
+            keys,
+            f"[{paths}], compression = '{compression}', maximum_object_size = {object_bytes}",
+        )
         if by_column
         else _relation(keys, objects, base, options)
     )
@@ -174,8 +180,8 @@ def _column_relation(keys: Sequence[_Key], files: str) -> str:
     return (
         f'(SELECT {", ".join(fields)}, {FILE_INDEX} AS "file" FROM read_json({files},'
         f" columns = {{{', '.join(structure)}}}, format = 'newline_delimited', records = 'true',"
-        f" auto_detect = false, maximum_object_size = {_COLUMN_OBJECT_BYTES_MAX},"
-        " ignore_errors = false, hive_partitioning = false, union_by_name = false))"
+        " auto_detect = false, ignore_errors = false, hive_partitioning = false,"
+        " union_by_name = false))"
     )
 
 
