@@ -14,6 +14,7 @@ from querysvc.results.json_values import json_converter
 from querysvc.types import algebra
 from querysvc.types.algebra import TrinoType
 
+_MICROSECOND_PRECISION = 6  # finer timestamps are texts
 _PLAIN: dict[TrinoType, pa.DataType] = {
     algebra.BOOLEAN: pa.bool_(),
     algebra.TINYINT: pa.int8(),
@@ -66,9 +67,9 @@ def _public_type(type_: TrinoType) -> pa.DataType:
             return pa.decimal128(precision, scale)
         case algebra.Time():
             return pa.time64("us")
-        case algebra.Timestamp():
+        case algebra.Timestamp(precision) if precision <= _MICROSECOND_PRECISION:
             return pa.timestamp("us")
-        case algebra.TimestampTz():
+        case algebra.TimestampTz(precision) if precision <= _MICROSECOND_PRECISION:
             return pa.timestamp("us", "UTC")
         case algebra.Array(element):
             return pa.list_(_public_type(element))
@@ -89,7 +90,7 @@ def _public_array(type_: TrinoType, array: pa.Array) -> pa.Array:
     match type_:
         case algebra.UNKNOWN:
             return pa.nulls(len(array))
-        case algebra.TimestampTz():
+        case algebra.TimestampTz(precision) if precision <= _MICROSECOND_PRECISION:
             return array.flatten()[0].cast(pa.timestamp("us", "UTC"))
         case algebra.TimeTz():
             return pa.array(json_converter(type_)(array), pa.string())

@@ -33,7 +33,9 @@ def time_texts(array: pa.Array, digits: int) -> Texts:
 
 
 def timestamp_texts(array: pa.Array, digits: int) -> Texts:
-    """Texts of timestamp[us] values: 2020-02-29 12:34:56.789."""
+    """Texts of timestamp[us] values: 2020-02-29 12:34:56.789. Finer ones come as texts."""
+    if pa.types.is_string(array.type):
+        return _list(array)
     microseconds = array.cast(pa.int64())
     low, high = _DAYS_MIN * _MICROSECONDS_PER_DAY, (_DAYS_MAX + 1) * _MICROSECONDS_PER_DAY - 1
     if _is_within(microseconds, low, high):
@@ -52,6 +54,8 @@ def timestamp_text(microseconds: int, digits: int) -> str:
 
 def timestamp_tz_texts(array: pa.StructArray, digits: int) -> Texts:
     """Texts of (instant in UTC, zone) pairs: 2020-02-29 12:34:56.789 Europe/Berlin."""
+    if pa.types.is_string(array.type):
+        return _list(array)
     instants, zones = array.flatten()
     texts: Texts = []
     values = instants.cast(pa.int64()).to_pylist()

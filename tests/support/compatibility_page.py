@@ -44,23 +44,28 @@ TYPES = """
 |---|---|
 | boolean, tinyint … bigint, real, double, decimal(p,s) | yes |
 | varchar(n), char(n), varbinary, json, uuid, ipaddress | yes |
-| date; time(p), timestamp(p), with and without time zone, p ≤ 6; intervals | yes |
+| date; timestamp(p) with and without time zone; time(p), the same, p ≤ 6; intervals | yes |
 | array, map, row | yes |
-| time and timestamp with p > 6; sketches (qdigest …); geometry | NOT_SUPPORTED |
+| HyperLogLog, SetDigest, tdigest, qdigest | yes, but not as results |
+| time(p) with p > 6; geometry | NOT_SUPPORTED |
 """
 
 
 SILENT = """
 Known to answer otherwise than Trino without an error; each is to be mended or refused:
 
-- `approx_distinct` of about 1,900 to 10,000 values answers the exact count, not Trino's estimate.
-- `approx_percentile`, `numeric_histogram`, `approx_most_frequent` over tables read in many splits.
+- `approx_distinct` of about 1,900 to 10,000 values may differ from Trino's estimate by one (3 in 100);
+  with an error of one's own it is exact there.
+- `approx_percentile`, `tdigest_agg`, `numeric_histogram`, `approx_most_frequent` over tables that
+  Trino reads in many splits.
 - The order of `array_agg(DISTINCT …)`, `histogram` and `map_agg`, and of ties in `max_by(…, n)`.
-- ORDER BY of doubles with NaN and NULLS FIRST; ORDER BY or PARTITION BY of arrays and rows that
-  hold NULL sorts, where Trino fails; IN subqueries over values that hold NULL or NaN.
+- INTERSECT ALL and EXCEPT ALL of arrays and rows that hold NULL, where Trino fails; IN subqueries
+  over values that hold NULL or NaN. To sort such arrays is refused, also where Trino never meets
+  the NULL.
+- Correlated subqueries that Trino cannot run («Given correlated subquery is not supported») run.
 - Map-typed map keys in results; a few time zones before 1970; characters new to Unicode in regexes.
 - TRY hides errors that Trino's TRY lets through, where a vectorised function raises them.
-- A trailing semicolon is accepted, as Athena accepts it.
+- A trailing semicolon is accepted, as Athena accepts it; Trino's wire refuses it.
 """
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from querysvc.model import ResultColumn
 from querysvc.results.json_values import json_converter
+from querysvc.results.temporal import timestamp_text
 from querysvc.types import algebra
 from querysvc.types.algebra import TrinoType
 from querysvc_drivers.trino.columns import LEGACY_PRECISION, legacy_type
@@ -144,6 +145,8 @@ def _dates(type_: TrinoType, array: pa.Array) -> _Texts:
 
 def _timestamps(type_: TrinoType, array: pa.Array) -> _Texts:
     assert isinstance(type_, algebra.Timestamp), "the table's key"
+    if pa.types.is_string(array.type):  # finer than microseconds
+        return _strings(type_, array)
     low, high = _DAYS_MIN * _MICROSECONDS_PER_DAY, (_DAYS_MAX + 1) * _MICROSECONDS_PER_DAY - 1
     if not _is_within(array.cast(pa.int64()), low, high):
         return _by_values(type_, array)
@@ -214,6 +217,8 @@ def _rounded(type_: TrinoType, array: pa.Array) -> pa.Array:
     """The values with fractions of seconds rounded half up to milliseconds."""
     if legacy_type(type_) == type_:
         return array
+    if pa.types.is_string(array.type):  # finer than microseconds
+        return pa.array([text and _rounded_text(text) for text in array.to_pylist()], pa.string())
     match type_:
         case algebra.Time(precision) if precision > LEGACY_PRECISION:
             return _rounded_times(array)
@@ -240,6 +245,15 @@ def _rounded(type_: TrinoType, array: pa.Array) -> pa.Array:
 def _struct(array: pa.StructArray, children: list[pa.Array]) -> pa.StructArray:
     names = [field.name for field in array.type]
     return pa.StructArray.from_arrays(children, names=names, mask=array.is_null())
+
+
+def _rounded_text(text: str) -> str:
+    """A timestamp's text to the millisecond."""
+    day, clock, *zone = text.split(" ", 2)
+    second, _, fraction = clock.partition(".")
+    whole = np.datetime64(f"{day}T{second}", "us").astype(int)
+    milliseconds = (int(fraction[:6]) + 500) // 1000
+    return " ".join([timestamp_text(int(whole) + milliseconds * 1000, LEGACY_PRECISION), *zone])
 
 
 def _rounded_timestamps(array: pa.Array) -> pa.Array:

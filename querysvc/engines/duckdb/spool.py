@@ -9,6 +9,7 @@ from typing import Any, Final  # Arrow is untyped
 import pyarrow as pa
 
 from querysvc.engines.duckdb.functions.arrow_types import arrow_type
+from querysvc.engines.duckdb.lowering.types import is_fine
 from querysvc.model import ResultColumn
 from querysvc.types import algebra
 from querysvc.types.algebra import TrinoType
@@ -50,7 +51,7 @@ def _conforming(column: Any, type_: Any) -> Any:
 
 def _type(type_: TrinoType) -> Any:
     """The storage form, but texts for what results hold as texts, however deep."""
-    if type_ in _TEXTS:
+    if type_ in _TEXTS or is_fine(type_):
         return pa.string()
     if isinstance(type_, algebra.Array):
         return pa.list_(_type(type_.element))

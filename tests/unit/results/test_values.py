@@ -26,6 +26,13 @@ CASES = [
     ("boolean", [True, None], pa.bool_(), [True, None], ["true", None]),
     ("bigint", [-(2**63), None], pa.int64(), [-(2**63), None], ["-9223372036854775808", None]),
     ("tinyint", [-128], pa.int8(), [-128], ["-128"]),
+    (
+        "timestamp(9)",
+        ["2024-02-29 12:34:56.123456789", None],
+        pa.string(),
+        ["2024-02-29 12:34:56.123456789", None],
+        ["2024-02-29 12:34:56.123456789", None],
+    ),
     ("real", [0.1, 1e10, None], pa.float32(), [0.1, 1e10, None], ["0.1", "1.0E10", None]),
     (
         "double",

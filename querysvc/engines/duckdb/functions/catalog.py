@@ -27,6 +27,7 @@ FAMILIES: Final = (
     "datetime_units",
     "datetime_zones",
     "distributions",
+    "fine_timestamps",
     "geospatial",
     "json_functions",
     "maps",

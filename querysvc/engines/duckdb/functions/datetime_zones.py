@@ -10,7 +10,6 @@ from querysvc.engines.duckdb.functions.registry import (
     Macro,
     ScalarBuilder,
     ScalarTable,
-    Unsupported,
 )
 from querysvc.engines.duckdb.functions.vectorised import by_row, failure
 from querysvc.engines.duckdb.functions.zone_names import instant_microseconds, zone_name
@@ -306,17 +305,13 @@ def _date(site: CallSite) -> Sql:
     return convert(site.context, site.arguments[0], site.types[0], DATE)
 
 
-_NANOS: Final = Unsupported("its type is finer than microseconds")
-
 SCALARS: Final[ScalarTable] = {
     "$at_timezone": _time_at_timezone,
     "at_timezone": _at_timezone,
     "date": _date,
-    "from_iso8601_timestamp_nanos": _NANOS,
     "from_unixtime(double)": _from_unixtime,
     "from_unixtime(double,varchar(x))": _from_unixtime_in_zone,
     "from_unixtime(double,bigint,bigint)": _from_unixtime_at_offset,
-    "from_unixtime_nanos": _NANOS,
     "timezone": _timezone,
     "timezone_hour": _offset_part("({0} // 3600)"),
     "timezone_minute": _offset_part("({0} // 60 % 60)"),

@@ -11,6 +11,7 @@ from operator import add, mul, sub
 from typing import Final
 
 from querysvc.engines.duckdb.functions.catalog import scalar_entry
+from querysvc.engines.duckdb.functions.fine_timestamps import apply_fine, is_fine_call
 from querysvc.engines.duckdb.functions.registry import CallSite, apply_scalar
 from querysvc.engines.duckdb.lowering.casts.convert import convert, try_convert
 from querysvc.engines.duckdb.lowering.comparisons import compare, equal
@@ -104,7 +105,8 @@ def _call(context: Context, node: Call) -> Sql:
         type=node.type,
         context=context,
     )
-    result = apply_scalar(scalar_entry(node.name, node.key), site)
+    apply = apply_fine if is_fine_call(site) else apply_scalar
+    result = apply(scalar_entry(node.name, node.key), site)
     return cast(result, site.result_type) if is_untyped(result) else result
 
 

@@ -16,7 +16,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     struct,
     template,
 )
-from querysvc.engines.duckdb.lowering.types import contains
+from querysvc.engines.duckdb.lowering.types import contains, is_fine
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.types.algebra import Array, Map, Row, TimestampTz, TimeTz, TrinoType
 
@@ -46,7 +46,7 @@ def key_form(value: Sql, type_: TrinoType) -> Sql:
     if not needs_key(type_):
         return value
     if isinstance(type_, TimestampTz):
-        return field(value, "t")
+        return field(value, "t") if not is_fine(type_) else _fine_key(value)
     if isinstance(type_, TimeTz):
         return template(INSTANT_OF_TIME_TZ, value)
     if isinstance(type_, Array):
@@ -56,6 +56,14 @@ def key_form(value: Sql, type_: TrinoType) -> Sql:
         return _map_key(value, type_)
     assert isinstance(type_, Row)
     return bind([value], lambda bound: _row_key(bound, type_))
+
+
+def _fine_key(value: Sql) -> Sql:
+    def body(bound: Sql) -> Sql:
+        instant = struct([("t", field(bound, "t")), ("p", field(bound, "p"))])
+        return case([(operation("IS", bound, NULL), NULL)], instant)
+
+    return bind([value], body)
 
 
 def _row_key(value: Sql, type_: Row) -> Sql:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from querysvc.engines.duckdb.lowering.casts import addresses
+from querysvc.engines.duckdb.lowering.casts.picoseconds import picoseconds_constant
 from querysvc.engines.duckdb.lowering.fragments import (
     Sql,
     blob_literal,
@@ -15,7 +16,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     text_literal,
     typed_null,
 )
-from querysvc.engines.duckdb.lowering.types import not_supported, storage_type
+from querysvc.engines.duckdb.lowering.types import is_fine, not_supported, storage_type
 from querysvc.tree import LiteralValue
 from querysvc.types.algebra import (
     BIGINT,
@@ -62,6 +63,20 @@ def literal(value: LiteralValue, type_: TrinoType) -> Sql:
 def timestamp_constant(microseconds: int) -> Sql:
     """A TIMESTAMP constant."""
     return Sql(f"make_timestamp({integer_literal(microseconds)})")
+
+
+def _timestamp(picoseconds: int, type_: TrinoType) -> Sql:
+    coarse = timestamp_constant(_microseconds(picoseconds))
+    if not is_fine(type_):
+        return coarse
+    return struct([("t", coarse), ("p", picoseconds_constant(picoseconds))])
+
+
+def _timestamp_tz(value: tuple[int, str], type_: TrinoType) -> Sql:
+    parts = [("t", timestamp_constant(_microseconds(value[0])))]
+    if is_fine(type_):
+        parts.append(("p", picoseconds_constant(value[0])))
+    return struct([*parts, ("z", text_literal(value[1]))])
 
 
 def _microseconds(picoseconds: int) -> int:
@@ -117,10 +132,8 @@ _BY_KIND: Final[Mapping[type[TrinoType], _Builder]] = {
     Char: _text,
     Decimal: lambda value, type_: Sql(f"CAST('{value:f}' AS {storage_type(type_)})"),
     Time: lambda value, _: _time(value),
-    Timestamp: lambda value, _: timestamp_constant(_microseconds(value)),
-    TimestampTz: lambda value, _: struct(
-        [("t", timestamp_constant(_microseconds(value[0]))), ("z", text_literal(value[1]))]
-    ),
+    Timestamp: _timestamp,
+    TimestampTz: _timestamp_tz,
     TimeTz: lambda value, _: struct(
         [("t", _time(value[0])), ("o", integer_literal(value[1], "SMALLINT"))]
     ),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from querysvc.engines.duckdb.lowering.casts import addresses
+from querysvc.engines.duckdb.lowering.casts.convert import convert
 from querysvc.engines.duckdb.lowering.context import Context
 from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, case, field, identifier
-from querysvc.engines.duckdb.lowering.types import contains, contains_type, not_supported
+from querysvc.engines.duckdb.lowering.types import contains, contains_type, is_fine, not_supported
 from querysvc.tree import Field
 from querysvc.types.algebra import (
     HYPERLOGLOG,
@@ -13,6 +14,7 @@ from querysvc.types.algebra import (
     SETDIGEST,
     TDIGEST,
     UUID,
+    VARCHAR,
     Array,
     Char,
     Map,
@@ -37,8 +39,10 @@ def _result_value(context: Context, value: Sql, type_: TrinoType) -> Sql:
     """chars padded to their length, uuids and addresses as text."""
     if contains(type_, QDigest) or contains_type(type_, HYPERLOGLOG, SETDIGEST, TDIGEST):
         raise not_supported(f"a result of type {type_}")
-    if not contains(type_, Char) and not contains_type(type_, UUID, IPADDRESS):
+    if not has_text_form(type_):
         return value
+    if is_fine(type_):
+        return convert(context, value, type_, VARCHAR)
     if isinstance(type_, Char):
         return Sql(f"rpad({value}, {type_.length}, ' ')")
     if type_ == UUID:
@@ -46,6 +50,13 @@ def _result_value(context: Context, value: Sql, type_: TrinoType) -> Sql:
     if type_ == IPADDRESS:
         return addresses.text_of(context, value)
     return _result_nested(context, value, type_)
+
+
+def has_text_form(type_: TrinoType) -> bool:
+    """Whether results hold as text what the engine holds otherwise, however deep."""
+    if is_fine(type_) or isinstance(type_, Char) or type_ in (UUID, IPADDRESS):
+        return True
+    return any(map(has_text_form, type_.children))
 
 
 def _result_nested(context: Context, value: Sql, type_: TrinoType) -> Sql:

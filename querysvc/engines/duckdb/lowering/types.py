@@ -107,14 +107,26 @@ def contains_type(type_: TrinoType, *types: TrinoType) -> bool:
     return type_ in types or any(contains_type(child, *types) for child in type_.children)
 
 
+def is_fine(type_: TrinoType) -> bool:
+    """Whether it is a timestamp with a precision beyond microseconds."""
+    return isinstance(type_, Timestamp | TimestampTz) and type_.precision > MICROSECOND_PRECISION
+
+
 def _fields(type_: Row) -> list[str]:
     return [f"f{i} {storage_type(field.type)}" for i, field in enumerate(type_.fields)]
 
 
-def _within_microseconds(type_: Time | TimeTz | Timestamp | TimestampTz, text: str) -> str:
+def _within_microseconds(type_: Time | TimeTz, text: str) -> str:
     if type_.precision > MICROSECOND_PRECISION:
         raise not_supported(f"type {type_}")
     return text
+
+
+def _timestamp(type_: Timestamp | TimestampTz, zone: str) -> str:
+    """What is finer than microseconds stands beside them, as picoseconds."""
+    if type_.precision > MICROSECOND_PRECISION:
+        return f"STRUCT(t TIMESTAMP, p INTEGER{zone})"
+    return f"STRUCT(t TIMESTAMP{zone})" if zone else "TIMESTAMP"
 
 
 _SHAPES: Final[Mapping[type[TrinoType], Callable[..., str]]] = {
@@ -122,8 +134,8 @@ _SHAPES: Final[Mapping[type[TrinoType], Callable[..., str]]] = {
     Char: lambda type_: "VARCHAR",
     Decimal: lambda type_: f"DECIMAL({type_.precision},{type_.scale})",
     Time: lambda type_: _within_microseconds(type_, "TIME"),
-    Timestamp: lambda type_: _within_microseconds(type_, "TIMESTAMP"),
-    TimestampTz: lambda type_: _within_microseconds(type_, "STRUCT(t TIMESTAMP, z VARCHAR)"),
+    Timestamp: lambda type_: _timestamp(type_, ""),
+    TimestampTz: lambda type_: _timestamp(type_, ", z VARCHAR"),
     TimeTz: lambda type_: _within_microseconds(type_, "STRUCT(t TIME, o SMALLINT)"),
     Array: lambda type_: f"{storage_type(type_.element)}[]",
     Map: lambda type_: f"MAP({storage_type(type_.key)}, {storage_type(type_.value)})",

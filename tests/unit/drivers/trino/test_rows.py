@@ -28,6 +28,8 @@ def tz(*instants: int | None) -> pa.Array:
 
 CASES: list[tuple[str, pa.Array]] = [
     ("boolean", pa.array([True, None, False])),
+    ("timestamp(9)", pa.array(["2024-02-29 12:34:56.123456789", None])),
+    ("timestamp(7) with time zone", pa.array(["2024-02-29 12:34:56.1234567 Asia/Tokyo", None])),
     ("bigint", pa.array([2**63 - 1, None, -(2**63)], pa.int64())),
     ("tinyint", pa.array([1, None, -128], pa.int8())),
     (
@@ -109,6 +111,18 @@ def test_a_page_without_rows_or_columns_is_well_formed() -> None:
 @pytest.mark.parametrize(
     ("type_text", "array", "legacy", "texts"),
     [
+        (
+            "timestamp(9)",
+            pa.array(["2024-02-29 23:59:59.999567891", "1969-12-31 23:59:59.000400000", None]),
+            "timestamp(3)",
+            ["2024-03-01 00:00:00.000", "1969-12-31 23:59:59.000", None],
+        ),
+        (
+            "timestamp(9) with time zone",
+            pa.array(["2024-02-29 23:59:59.123567891 Asia/Tokyo"]),
+            "timestamp(3) with time zone",
+            ["2024-02-29 23:59:59.124 Asia/Tokyo"],
+        ),
         (
             "timestamp(6)",
             pa.array([1_500, -1_500, -1_499, None, 499], pa.int64()).cast(pa.timestamp("us")),

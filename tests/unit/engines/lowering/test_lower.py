@@ -12,7 +12,7 @@ from querysvc.engines.duckdb.lowering.settings import statements
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.sql.functions.registry import ALL_FAMILIES, load_registry
 from querysvc.tree import Call, Cast, Expression, Field, Literal, Not, Query, Select, Try
-from querysvc.types.algebra import BIGINT, BOOLEAN, DOUBLE, INTEGER, Char, Timestamp, TrinoType
+from querysvc.types.algebra import BIGINT, BOOLEAN, DOUBLE, INTEGER, Char, Time, TrinoType
 from tests.support.local_engine import LocalEngine
 
 
@@ -60,9 +60,9 @@ def test_a_function_without_entry_is_refused_by_name() -> None:
     assert c.value.code is ErrorCode.NOT_SUPPORTED
 
 
-def test_a_type_finer_than_microseconds_is_refused_by_name() -> None:
-    with pytest.raises(QueryServiceError, match=r"timestamp\(9\)"):
-        lower(_query(Literal(type=Timestamp(9), value=0)), {})
+def test_a_time_finer_than_microseconds_is_refused_by_name() -> None:
+    with pytest.raises(QueryServiceError, match=r"time\(9\)"):
+        lower(_query(Literal(type=Time(9), value=0)), {})
 
 
 def test_only_what_a_query_needs_is_installed() -> None:

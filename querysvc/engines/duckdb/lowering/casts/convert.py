@@ -14,6 +14,7 @@ from querysvc.engines.duckdb.lowering.casts import (
     structures,
     to_text,
 )
+from querysvc.engines.duckdb.lowering.casts.picoseconds import convert_fine
 from querysvc.engines.duckdb.lowering.casts.site import CastBuilder, CastSite
 from querysvc.engines.duckdb.lowering.casts.to_text import padded
 from querysvc.engines.duckdb.lowering.context import Context
@@ -28,7 +29,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     part,
     typed_null,
 )
-from querysvc.engines.duckdb.lowering.types import PATTERNS, not_supported, storage_type
+from querysvc.engines.duckdb.lowering.types import PATTERNS, is_fine, not_supported, storage_type
 from querysvc.errors import ErrorCode
 from querysvc.types.algebra import UNKNOWN, Array, Char, Map, Row, TrinoType, Varchar
 
@@ -57,6 +58,13 @@ _BY_BASE: Final[Mapping[tuple[str, str], CastBuilder]] = {
     ),
     ("varbinary", "uuid"): _varbinary_to_uuid,
 }
+
+
+_STRUCTURES: Final = (
+    (Array, structures.cast_array),
+    (Map, structures.cast_map),
+    (Row, structures.cast_row),
+)
 
 
 def convert(context: Context, value: Sql, source: TrinoType, target: TrinoType) -> Sql:
@@ -106,16 +114,15 @@ def _convert(site: CastSite) -> Sql:
         return typed_null(storage_type(target))
     if target in PATTERNS and source.is_character:
         return padded(site.value, source) if isinstance(source, Char) else site.value
+    if is_fine(source) or is_fine(target):
+        return convert_fine(site, _convert)
     if target.base_name == "json":
         return json.to_json(site)
     if source.base_name == "json":
         return json.from_json(site)
-    if isinstance(source, Array) and isinstance(target, Array):
-        return structures.cast_array(site, _convert)
-    if isinstance(source, Map) and isinstance(target, Map):
-        return structures.cast_map(site, _convert)
-    if isinstance(source, Row) and isinstance(target, Row):
-        return structures.cast_row(site, _convert)
+    for kind, cast_structure in _STRUCTURES:
+        if isinstance(source, kind) and isinstance(target, kind):
+            return cast_structure(site, _convert)
     builder = _BY_BASE.get((source.base_name, target.base_name))
     if builder is None:
         raise not_supported(f"cast from {source} to {target}")
