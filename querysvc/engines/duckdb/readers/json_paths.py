@@ -29,6 +29,7 @@ def read_json_files(group: FileGroup, context: ReaderContext) -> list[Part]:
         context.reads_json_rows
         or options.dots_in_keys
         or options.ignore_malformed
+        or options.timestamp_formats
         or lines.header_lines
         or lines.footer_lines
         or lines.encoding.lower() != "utf-8"

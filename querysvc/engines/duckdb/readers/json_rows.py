@@ -38,6 +38,7 @@ from querysvc.engines.duckdb.readers.rejects import PROPERTY
 from querysvc.engines.duckdb.readers.rows import check_encoding, decoded_lines
 from querysvc.engines.duckdb.readers.sqltext import quote_name
 from querysvc.engines.duckdb.readers.streamed import select_streamed
+from querysvc.engines.duckdb.readers.timestamp_formats import timestamp_parser
 from querysvc.engines.duckdb.readers.typed import options_of, unsupported
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableColumn
@@ -108,8 +109,6 @@ class _RowReader:
 def read_json_rows(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Read lines of JSON."""
     options = options_of(group, parse_json_options)
-    if options.timestamp_formats:
-        raise unsupported(group, "SerDe property timestamp.formats")
     is_openx = resolve_format(group.descriptor).storage_format is StorageFormat.OPENX_JSON
     choice = group.reference.table.parameters.get(PROPERTY, "").strip().lower()
     rules = JsonRules(
@@ -117,6 +116,7 @@ def read_json_rows(group: FileGroup, context: ReaderContext) -> list[Part]:
         ignores_case=options.is_case_insensitive or not is_openx,
         dots_in_keys=options.dots_in_keys and is_openx,
         is_failing=choice == "fail",
+        parse_timestamp=timestamp_parser(group, options.timestamp_formats),
     )
     mapping = options.mapping if is_openx else {}
     columns = _columns(group, rules, mapping)

@@ -53,6 +53,8 @@ class JsonRules:
     dots_in_keys: bool = False
     is_failing: bool = False
     """A value that cannot be read fails, whatever the SerDe's rule."""
+    parse_timestamp: Callable[[str], datetime | None] | None = None
+    """By `timestamp.formats`, before the usual form is tried."""
 
 
 def converter(type_: TrinoType, rules: JsonRules) -> Convert:
@@ -203,7 +205,7 @@ def _timestamp(type_: TrinoType, rules: JsonRules) -> Convert:
         if isinstance(value, Number):
             micros = _epoch_micros(value) if rules.is_lenient else int(_fail(value))
         else:
-            micros = _moment(text_of(value), rules)
+            micros = _formatted(text_of(value), rules)
         return int((micros + unit // 2) // unit * unit)
 
     return convert
@@ -214,6 +216,11 @@ def _epoch_micros(text: str) -> int:
         number = int(text)
         return number * (1000 if abs(number) >= _MILLISECONDS_FROM else 1_000_000)
     return int(Decimal(text) * 1_000_000)
+
+
+def _formatted(text: str, rules: JsonRules) -> int:
+    found = rules.parse_timestamp(text) if rules.parse_timestamp is not None else None
+    return _moment(text, rules) if found is None else (found - _EPOCH) // timedelta(microseconds=1)
 
 
 def _moment(text: str, rules: JsonRules) -> int:

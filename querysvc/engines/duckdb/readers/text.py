@@ -35,6 +35,7 @@ from querysvc.engines.duckdb.readers.rejects import on_bad_record
 from querysvc.engines.duckdb.readers.rows import check_encoding, decoded_lines
 from querysvc.engines.duckdb.readers.splitting import Splitter, csv_splitter, text_splitter
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text
+from querysvc.engines.duckdb.readers.timestamp_formats import timestamp_parser
 from querysvc.engines.duckdb.readers.typed import options_of, select_typed, unsupported
 from querysvc.engines.duckdb.readers.values import text_value
 from querysvc.plan import TableReference
@@ -96,14 +97,38 @@ def read_text(group: FileGroup, context: ReaderContext) -> list[Part]:
         suspicious=(),
         always_exact=options.escape is not None
         or options.last_column_takes_rest
-        or options.field_delimiter in "\r\n\x00",
-        splitter=text_splitter(options, columns),
+        or options.field_delimiter in "\r\n\x00"
+        or bool(options.timestamp_formats),
+        splitter=_formatted(group, options, text_splitter(options, columns)),
         columns=columns,
         null_texts="({0} IS NULL OR {0} = '')",
         convert=convert,
         source_type=on_bad_record(group, HiveTextSource),
     )
     return _parts(group, context, text_format)
+
+
+def _formatted(group: FileGroup, options: TextOptions, split: Splitter) -> Splitter:
+    """The splitter with timestamps of `timestamp.formats` in the usual form."""
+    if not options.timestamp_formats:
+        return split
+    parse = timestamp_parser(group, options.timestamp_formats)
+    moments = [
+        index
+        for index, column in enumerate(group.reference.columns)
+        if isinstance(column.type, algebra.Timestamp)
+    ]
+
+    def fields(line: str) -> list[str | None]:
+        found = split(line)
+        for index in moments:
+            text = found[index] if index < len(found) else None
+            moment = None if text is None else parse(text)
+            if moment is not None:
+                found[index] = str(moment)
+        return found
+
+    return fields
 
 
 def read_csv(group: FileGroup, context: ReaderContext) -> list[Part]:
@@ -255,8 +280,6 @@ def _file_columns(reference: TableReference) -> int:
 
 
 def _refuse_text_options(group: FileGroup, options: TextOptions) -> None:
-    if options.timestamp_formats:
-        raise unsupported(group, "SerDe property timestamp.formats")
     if options.line_delimiter not in (None, "\n"):
         raise unsupported(group, "a line delimiter other than LF")
     nested = any(isinstance(column.type, _NESTED) for _i, column in used_columns(group.reference))
