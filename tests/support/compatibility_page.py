@@ -54,8 +54,8 @@ TYPES = """
 SILENT = """
 Known to answer otherwise than Trino without an error; each is to be mended or refused:
 
-- `approx_distinct` of about 1,900 to 10,000 values may differ from Trino's estimate by one (3 in 100);
-  with an error of one's own it is exact there.
+- `approx_distinct` of about 1,900 to 10,000 values may differ from Trino's estimate by one
+  (3 in 100); with an error of one's own it is exact there.
 - `approx_percentile`, `tdigest_agg`, `numeric_histogram`, `approx_most_frequent` over tables that
   Trino reads in many splits.
 - The order of `array_agg(DISTINCT …)`, `histogram` and `map_agg`, and of ties in `max_by(…, n)`.
