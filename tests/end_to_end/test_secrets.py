@@ -78,7 +78,7 @@ def session(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     document = {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "e1"}
     jwks = tmp_path_factory.mktemp("keys") / "jwks.json"
     jwks.write_text(json.dumps({"keys": [document]}))
-    settings = {
+    settings: dict[str, Any] = {
         "auth": "keys",
         "pg_port": free_port(),
         "oidc_issuer": ISSUER,
@@ -105,7 +105,7 @@ def session(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             "pair secret": pair.secret_access_key,
             "token": token,
         }
-        session = Session(service, int(settings["pg_port"]), secrets)
+        session = Session(service, settings["pg_port"], secrets)
         _use(session)
         yield session
 
