@@ -68,8 +68,9 @@ _TOKEN: Final = re.compile(
 )
 # Hive's strings stand in either quotes, and a backslash escapes (the quote, most of all).
 _HIVE_TOKEN: Final = re.compile(
-    _TOKEN.pattern.replace("(?P<STRING>'(?:[^']|'')*')", r"(?P<STRING>'(?:[^'\\]|\\(?s:.))*')")
-    .replace('(?P<DELIMITED>"(?:[^"]|"")*")', r'(?P<DELIMITED>"(?:[^"\\]|\\(?s:.))*")'),
+    _TOKEN.pattern.replace(
+        "(?P<STRING>'(?:[^']|'')*')", r"(?P<STRING>'(?:[^'\\]|\\(?s:.))*')"
+    ).replace('(?P<DELIMITED>"(?:[^"]|"")*")', r'(?P<DELIMITED>"(?:[^"\\]|\\(?s:.))*")'),
     re.VERBOSE,
 )
 _KINDS: Final = {kind.name: kind for kind in Kind}
