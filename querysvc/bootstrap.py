@@ -248,9 +248,7 @@ class Application:
             retention_seconds=self.settings.result_retention_seconds,
             is_shared=self._is_shared,
         )
-        sweeper = WriteSweeper(self._writes, self._clock, self.settings.lease_seconds)
-        sweeping = Task("lost writes", self.settings.write_sweep_seconds, sweeper.sweep)
-        self._housekeeping = Housekeeping((*self._upkeep.tasks(), sweeping))
+        self._housekeeping = Housekeeping((*self._upkeep.tasks(), self._sweeping()))
         stack.callback(self._audit.flush)
         stack.callback(self._housekeeping.stop)
         stack.callback(self._dispatcher.join, _STOP_SECONDS)
@@ -344,6 +342,10 @@ class Application:
                 get_args(Prepared), PreparedExecutor(self._prepared, self.saved, self.gate)
             ),
         }
+
+    def _sweeping(self) -> Task:
+        sweeper = WriteSweeper(self._writes, self._clock, self.settings.lease_seconds)
+        return Task("lost writes", self.settings.write_sweep_seconds, sweeper.sweep)
 
     def _writer(self, planner: QueryPlanner) -> WriteExecutor:
         return WriteExecutor(
