@@ -267,14 +267,7 @@ class Application:
                 running=self._running,
                 watchers=self._watchers,
                 results=ResultAccess(self.state, self._spools, self._texts, self._running),
-                inspector=Inspector(
-                    self.gate,
-                    self._prepared,
-                    planner,
-                    self.engine,
-                    clock=self._clock,
-                    limits=self._limits,
-                ),
+                inspector=self._inspector(planner),
                 audit=self._audit,
                 clock=self._clock,
                 wake=self._dispatcher.wake,
@@ -342,6 +335,16 @@ class Application:
                 get_args(Prepared), PreparedExecutor(self._prepared, self.saved, self.gate)
             ),
         }
+
+    def _inspector(self, planner: QueryPlanner) -> Inspector:
+        return Inspector(
+            self.gate,
+            self._prepared,
+            planner,
+            self.engine,
+            clock=self._clock,
+            limits=self._limits,
+        )
 
     def _sweeping(self) -> Task:
         sweeper = WriteSweeper(self._writes, self._clock, self.settings.lease_seconds)
