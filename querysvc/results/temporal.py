@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 Texts = list[str | None]
 
 _MICROSECONDS_PER_DAY = 86_400_000_000
+_HELD_FIRST, _HELD_LAST = -62_000_000_000_000_000, 253_000_000_000_000_000
+"""Instants that Python's datetime holds in every zone."""
 _DAYS_MIN, _DAYS_MAX = -719_162, 2_932_896  # 0001-01-01, 9999-12-31
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -157,13 +159,11 @@ def offset_microseconds(zone: str, instant: int) -> int:
     found = _zone(zone)
     if found is UTC:
         return 0
-    # Rules repeat every 400 years: a time that Python cannot hold is asked for within them.
+    # Before all rules a zone keeps its local mean time; the last ones repeat every 400 years.
     cycle = 146_097 * _MICROSECONDS_PER_DAY
-    held = (
-        instant
-        if 0 <= instant + 62_000_000_000_000_000 <= 315_000_000_000_000_000
-        else (instant % cycle)
-    )
+    held = max(instant, _HELD_FIRST)
+    if held > _HELD_LAST:
+        held -= -(-(held - _HELD_LAST) // cycle) * cycle
     offset = (_EPOCH + timedelta(microseconds=held)).astimezone(found).utcoffset()
     assert offset is not None, "a zone has an offset at every instant"
     return offset // timedelta(microseconds=1)

@@ -29,6 +29,7 @@ _STAMPS: Final = (
     *("0001-01-01 00:00:00", "9999-12-31 23:59:59.999999", "2024-03-10 02:30:00.5"),
     *("2024-11-03 01:30:00", "1582-10-10 10:10:10.1", "2023-01-31 00:00:00.000001"),
     *("-0001-06-15 01:02:03", "2024-02-29", "1900-01-01 00:00:00.123456"),
+    *("2024-02-29 12:34:56.123456789", "1969-12-31 23:59:59.999999999999"),
 )
 _ZONED: Final = (
     *("2024-02-29 12:34:56 UTC", "2024-03-10 03:30:00.123 America/New_York"),
@@ -39,7 +40,7 @@ _ZONED: Final = (
         "2024-02-29 00:00:00 -08:00",
         "1980-01-01 00:00 Asia/Tokyo",
     ),
-    "2024-01-01 05:00:00.5 Australia/Lord_Howe",
+    *("2024-01-01 05:00:00.5 Australia/Lord_Howe", "2024-02-29 12:34:56.123456789 Asia/Tokyo"),
 )
 _TIMES: Final = ("00:00:00", "12:34:56.789", "23:59:59.999999", "01:02", "03:04:05.1")
 _TIMES_ZONED: Final = ("12:34:56.789 +05:30", "00:00:00 +00:00", "23:59:59.999999 -08:00")
@@ -114,7 +115,7 @@ DECLARED: Final = {
     "char": ("char(3)", "char(1)", "char(20)"),
     "time": ("time(3)", "time(0)", "time(6)"),
     "time with time zone": ("time(3) with time zone", "time(6) with time zone"),
-    "timestamp": ("timestamp(3)", "timestamp(0)", "timestamp(6)", "timestamp"),
+    "timestamp": ("timestamp(3)", "timestamp(0)", "timestamp(6)", "timestamp", "timestamp(9)"),
     "timestamp with time zone": ("timestamp(3) with time zone", "timestamp(6) with time zone"),
 }
 """Types with parameters, as casts name them; other types are named by their base."""
