@@ -79,7 +79,8 @@ def output_name(node: exp.Expr) -> str:
         return identifier(node.this if isinstance(node, exp.Column) else node)
     if isinstance(node, exp.Anonymous):
         return node.name.lower()
-    return FUNCTION_NODES.get(type(node)) or OUTPUT_NAMES.get(type(node), "?column?")
+    kind = type(node)
+    return OUTPUT_NAMES.get(kind) or FUNCTION_NODES.get(kind, "?column?")
 
 
 def converted(value: exp.Expr, source: int, target: int) -> exp.Expr:
@@ -170,6 +171,7 @@ FUNCTION_NODES: Final[Mapping[type, str]] = {
     exp.SessionUser: "session_user",
     exp.CurrentCatalog: "current_catalog",
     exp.CurrentDatabase: "current_database",
+    exp.CurrentTimestamp: "_now",
 }
 UNNESTING: Final = frozenset({"unnest", "explode"})
 SQLITE_NAMES: Final = {
@@ -219,4 +221,5 @@ OUTPUT_NAMES: Final[Mapping[type, str]] = {
     exp.Nullif: "nullif",
     exp.StrPosition: "strpos",
     exp.RowNumber: "row_number",
+    exp.CurrentTimestamp: "now",
 }

@@ -48,8 +48,8 @@ from querysvc_drivers.pgwire.types import ARRAYS, ELEMENTS, Oid
 Typed = tuple[exp.Expr, int]
 _SYSTEM_COLUMNS: Final = {"tableoid": OID, "ctid": TEXT, "xmin": INT8, "xmax": INT8}
 _CLASS_NUMBERS: Final = {"pg_type": 1247, "pg_class": 1259, "pg_proc": 1255, "pg_namespace": 2615}
-
-
+_WORDS: Final = frozenset({"user", "current_role", "current_user", "session_user"})
+"""Functions that are called without parentheses."""
 _INT4_MAX: Final = 2**31 - 1
 
 
@@ -119,8 +119,8 @@ class ExpressionRewriter:
         oid = scope.find(table, name)
         if oid is None and name in _SYSTEM_COLUMNS and table:
             return exp.Literal.number(_CLASS_NUMBERS.get(table, 0)), _SYSTEM_COLUMNS[name]
-        if oid is None and table and scope.has_source(table) is False and node.args.get("db"):
-            oid = scope.find(table, name)
+        if oid is None and not table and name in _WORDS:
+            return self._function(call_of(name), scope)
         if oid is None:
             raise StatementError(
                 ErrorCode.COLUMN_NOT_FOUND,
@@ -270,12 +270,16 @@ class ExpressionRewriter:
         return call_of("json_array", *(item for item, _ in items)), ARRAYS.get(oid, TEXTS)
 
     def bracket(self, node: exp.Bracket, scope: Scope) -> Typed:
-        """array[index]; sqlglot counts from 0."""
+        """array[index]: sqlglot counts from 0 where it sees a number, else not."""
         array, oid = self.expression(node.this, scope)
-        index, _ = self.expression(node.expressions[0], scope)
-        one = exp.Literal.number(1)
-        call = call_of("_element", array, exp.Add(this=exp.Paren(this=index), expression=one))
-        return call, ELEMENTS.get(oid, TEXT)
+        written = node.expressions[0]
+        index, _ = self.expression(written, scope)
+        if isinstance(written, exp.Literal):
+            index = exp.Add(this=index, expression=exp.Literal.number(1))
+        elif isinstance(written, exp.Add) and isinstance(written.expression, exp.Neg):
+            # It may have been written so, or be sqlglot's own: what is meant cannot be told.
+            raise unsupported("An index that adds a negative number")
+        return call_of("_element", array, index), ELEMENTS.get(oid, TEXT)
 
     def contains(self, node: exp.Binary, scope: Scope) -> Typed:
         """array @> array."""

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
@@ -84,6 +85,7 @@ class Functions:
         facts = self._snapshot.facts
         path = json.dumps([facts.schema])
         full_path = json.dumps([PG_CATALOG, facts.schema])
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
         return {
             "current_database": _constant(NAME, facts.database),
             "current_catalog": _constant(NAME, facts.database),
@@ -94,6 +96,8 @@ class Functions:
             "user": _constant(NAME, facts.user),
             "current_role": _constant(NAME, facts.user),
             "pg_backend_pid": _constant(INT4, facts.process_id),
+            "_now": _constant(TEXT, now),
+            "pg_postmaster_start_time": _constant(TEXT, now),
             "current_setting": Function((1, 2), TEXT, self._setting),
             "set_config": Function((3, 3), TEXT, self._set_config),
             "obj_description": Function((1, 2), TEXT, self._object_comment),
@@ -319,6 +323,12 @@ def _split_part(text: str | None, separator: str, number: int) -> str | None:
     return parts[number - 1] if 1 <= number <= len(parts) else ""
 
 
+def _string_to_array(text: str | None, separator: str | None) -> str | None:
+    if text is None:
+        return None
+    return json.dumps(text.split(separator) if separator and text else [text] if text else [])
+
+
 def _regexp_replace(text: str | None, pattern: str, new: str, flags: str = "") -> str | None:
     if text is None:
         return None
@@ -378,6 +388,7 @@ STATIC: Final[Mapping[str, Function]] = {
     "quote_ident": Function((1, 1), TEXT, lambda text: text and quote_identifier(text)),
     "quote_literal": Function((1, 1), TEXT, lambda t: t and "'" + str(t).replace("'", "''") + "'"),
     "regexp_replace": Function((3, 4), TEXT, _regexp_replace),
+    "string_to_array": Function((2, 2), TEXTS, _string_to_array),
     "split_part": Function((3, 3), TEXT, _split_part),
     "concat": Function((0, 99), TEXT, _concat),
     "pg_encoding_to_char": Function((1, 1), NAME, lambda code: "UTF8" if code == 6 else ""),

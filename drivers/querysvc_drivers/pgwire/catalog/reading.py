@@ -86,9 +86,10 @@ def relation_name(table: exp.Table, ctes: frozenset[str]) -> str | None:
     name, schema = table.name.lower(), table.db.lower()
     if schema == INFORMATION_SCHEMA:
         return f"{INFORMATION_SCHEMA}.{name}"
-    if schema in ("", PG_CATALOG) and name in definitions():
-        return None if not schema and name in ctes else name
-    return None
+    if schema == PG_CATALOG:
+        return name
+    is_known = not schema and name in definitions() and name not in ctes
+    return name if is_known else None
 
 
 def cte_names(tree: exp.Expr) -> frozenset[str]:

@@ -198,16 +198,24 @@ class Rewriter(ExpressionRewriter):
             element = ELEMENTS.get(oid, TEXT)
         elif function_name(function) == "pg_get_keywords":
             array, element, names = exp.Literal.string("[]"), TEXT, names or ["word"]
+        elif function_name(function) in self.functions:
+            value, oid = self.expression(function, scope)
+            first = names[0] if names else alias
+            row = exp.select(exp.alias_(value, first, quoted=True))
+            holder.set("this", row.subquery(exp.to_identifier(alias, quoted=True)))
+            scope.sources[alias] = [(first, oid)]
+            return
         else:
             raise unsupported(f"the function {function_name(function)} in FROM")
-        has_order = bool(node.args.get("offset")) or len(names) > 1
+        order = node.args.get("offset")
+        if isinstance(order, exp.Identifier):
+            names = [*names, order.name.lower()]
+        has_order = bool(order) or len(names) > 1
         first = names[0] if names else alias
         columns: Columns = [(first, element)]
-        chosen = [f'"value" AS "{first}"']
         if has_order:
             second = names[1] if len(names) > 1 else "ordinality"
             columns.append((second, INT8))
-            chosen.append(f'"key" + 1 AS "{second}"')
         # A derived table could not see the tables before it; json_each itself can.
         each = call_of("json_each", array)
         source = exp.Table(

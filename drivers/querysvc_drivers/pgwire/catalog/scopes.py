@@ -31,12 +31,3 @@ class Scope:
                 return scope.outputs[name]
             scope = scope.parent
         return None
-
-    def has_source(self, name: str) -> bool:
-        """Whether a source is called so."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.sources:
-                return True
-            scope = scope.parent
-        return False
