@@ -113,6 +113,11 @@ DDL: Final = (
         f"CREATE EXTERNAL TABLE n (a int) ROW FORMAT DELIMITED LOCATION '{_DATA}'",
     ),
     ReferenceStatement(
+        "CREATE TABLE … WITH (external_location = …)",
+        f"CREATE TABLE n (a integer) WITH (external_location = '{_DATA}')",
+        "Trino's",
+    ),
+    ReferenceStatement(
         "CREATE TABLE (Iceberg)",
         f"CREATE TABLE n (a int) LOCATION '{_DATA}' TBLPROPERTIES ('table_type' = 'ICEBERG')",
     ),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from querysvc.errors import ErrorCode, StatementError
+from querysvc.sql.ddl.trino_table import LINE_COUNTS, SERDE_PROPERTIES
 from querysvc.sql.metadata import TableInfo, ViewInfo
 from querysvc.types.algebra import delimited_where_needed
 from querysvc_catalog.errors import CatalogError
@@ -13,21 +13,6 @@ from querysvc_catalog.model import StorageDescriptor, Table
 from querysvc_catalog.serdes import StorageFormat, resolve_format
 
 Name = tuple[str, str, str]
-
-# Trino's table properties, and the parameters of table or SerDe that they stand for.
-_PARAMETERS: Final = {
-    "csv_escape": "escapeChar",
-    "csv_quote": "quoteChar",
-    "csv_separator": "separatorChar",
-    "null_format": "serialization.null.format",
-    "textfile_field_separator": "field.delim",
-    "textfile_field_separator_escape": "escape.delim",
-    "regex": "input.regex",
-}
-_NUMBERS: Final = {
-    "skip_footer_line_count": "skip.footer.line.count",
-    "skip_header_line_count": "skip.header.line.count",
-}
 
 
 def create_view_text(name: Name, view: ViewInfo) -> str:
@@ -72,10 +57,10 @@ def _properties(table: Table) -> dict[str, str]:
     if descriptor.bucket_columns:
         found["bucketed_by"] = _array(descriptor.bucket_columns)
         found["bucket_count"] = str(descriptor.number_of_buckets)
-    for name, parameter in _PARAMETERS.items():
+    for name, parameter in SERDE_PROPERTIES.items():
         if parameter in given:
             found[name] = _literal(given[parameter])
-    for name, parameter in _NUMBERS.items():
+    for name, parameter in LINE_COUNTS.items():
         if given.get(parameter, "").isdecimal():
             found[name] = given[parameter]
     return found

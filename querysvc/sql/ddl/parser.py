@@ -14,6 +14,7 @@ from querysvc.sql.ddl import alter, show, views
 from querysvc.sql.ddl import statements as ddl
 from querysvc.sql.ddl.create_table import parse_create_table
 from querysvc.sql.ddl.tokens import DdlTokens
+from querysvc.sql.ddl.trino_table import is_trino_table, trino_table
 from querysvc.sql.parser import ParsedStatement
 
 
@@ -51,6 +52,9 @@ def _drop_database(tokens: DdlTokens, _: str) -> ddl.Statement:
 
 
 def _create_table(tokens: DdlTokens, sql: str) -> ddl.Statement:
+    if is_trino_table(tokens):
+        tokens.read_as_trino()
+        return trino_table(tokens)
     statement = parse_create_table(sql)
     tokens.rest()  # another parser has read it
     return statement

@@ -30,7 +30,13 @@ class DdlTokens(TokenStream):
         tokens = list(parsed.tokens)
         if self._is_hive:
             tokens = one_statement(tokenize(parsed.sql, is_hive=True))
+        self._parsed = parsed
         super().__init__(parsed.sql, tokens)
+
+    def read_as_trino(self) -> None:
+        """Begin again, with Trino's strings: a quote in them is doubled."""
+        self._is_hive = False
+        super().__init__(self._parsed.sql, list(self._parsed.tokens))
 
     def name(self) -> str:
         """One name: bare (also a reserved word), back-quoted or double-quoted."""

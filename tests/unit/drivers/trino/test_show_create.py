@@ -79,3 +79,68 @@ def test_what_cannot_be_told_is_an_error_of_trinos(world: World, sql: str, expec
     with pytest.raises(QueryServiceError) as raised:
         told(world, sql)
     assert str(raised.value).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        (
+            "CREATE TABLE IF NOT EXISTS t (a integer COMMENT 'x', \"b c\" row(x array(bigint)),"
+            " day date, k varchar) COMMENT 'about' WITH (format = 'PARQUET',"
+            " external_location = 's3://b/t/', partitioned_by = ARRAY['day', 'k'])"
+        ),
+        (
+            "CREATE TABLE t (a varchar, b varchar) WITH (format = 'CSV', csv_separator = ';',"
+            " external_location = 's3://b/t/', skip_header_line_count = 1)"
+        ),
+        "CREATE TABLE t (a int COMMENT 'it''s') WITH (external_location = 's3://b/t/')",
+        (
+            "CREATE TABLE t (a varchar) WITH (external_location = 's3://b/t/',"
+            " bucketed_by = ARRAY['a'], bucket_count = 4)"
+        ),
+    ],
+)
+def test_what_is_told_makes_the_same_table(world: World, sql: str) -> None:
+    world.run(sql)
+    text = told(world, "SHOW CREATE TABLE t")
+    first = world.table("t")
+    world.run("DROP TABLE t")
+    world.run(text)
+    again = world.table("t")
+    assert (again.storage_descriptor, again.partition_keys, again.parameters) == (
+        first.storage_descriptor,
+        first.partition_keys,
+        first.parameters,
+    )
+    assert again.description == first.description
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("CREATE TABLE t (a int) WITH (format = 'ORC')", "NOT_SUPPORTED: CREATE TABLE without ext"),
+        (
+            "CREATE TABLE t (a int) WITH (external_location = '/x')",
+            "INVALID_TABLE_PROPERTY: external_location '/x' is not in S3",
+        ),
+        (
+            "CREATE TABLE t (a int) WITH (external_location = 's3://b/', format = 'XML')",
+            "INVALID_TABLE_PROPERTY: format 'XML' is not supported",
+        ),
+        (
+            (
+                "CREATE TABLE t (a int, k int) WITH (external_location = 's3://b/',"
+                " partitioned_by = ARRAY['a'])"
+            ),
+            "HIVE_COLUMN_ORDER_MISMATCH: Partition keys must be the last columns",
+        ),
+        (
+            "CREATE TABLE t (a int) WITH (transactional = true)",
+            "NOT_SUPPORTED: line 1:30: table property 'transactional' is not supported",
+        ),
+    ],
+)
+def test_what_a_trino_table_cannot_be_is_named(world: World, sql: str, expected: str) -> None:
+    with pytest.raises(QueryServiceError) as raised:
+        world.run(sql)
+    assert str(raised.value).startswith(expected)
