@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import botocore.config
 import botocore.exceptions
+import psycopg
 import pytest
 from trino.dbapi import connect as trino_connect
 from trino.exceptions import TrinoUserError
@@ -19,7 +20,7 @@ from querysvc.service.auth import KeyRequest
 from querysvc.settings import load_settings
 from tests.end_to_end.conftest import DDL
 from tests.support.running_service import RunningService, running_service
-from tests.support.s3 import REGION, S3Server
+from tests.support.s3 import REGION, S3Server, free_port
 
 EU = "id < 10"
 PEOPLE = "table:shop.people"
@@ -34,6 +35,7 @@ class Office:
     service: RunningService
     keys: dict[str, str]
     pair: tuple[str, str]
+    pg_port: int
 
     def client(self, who: str) -> Client:
         return Client(self.service.url, api_key=self.keys[who], timeout_seconds=120)
@@ -62,6 +64,18 @@ class Office:
             cursor.execute(sql)
             found: list[list[Any]] = cursor.fetchall()
             return found
+
+    def postgresql(self, sql: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(
+            host="127.0.0.1",
+            port=self.pg_port,
+            user="ann",
+            password=self.keys["ann"],
+            dbname="awsdatacatalog",
+            sslmode="disable",
+            autocommit=True,
+        ) as connection:
+            return connection.execute(sql.encode()).fetchall()
 
     def aws(self, name: str) -> Any:
         return boto3.client(
@@ -93,7 +107,8 @@ class Office:
 @pytest.fixture(scope="module")
 def office(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     folder = tmp_path_factory.mktemp("office")
-    with running_service(s3.url, folder, auth="keys") as running:
+    pg_port = free_port()
+    with running_service(s3.url, folder, auth="keys", pg_port=pg_port) as running:
         with open_authenticator(load_settings(None, {"state_dir": running.state_dir})) as keys:
             made = {
                 "root": keys.create_key(KeyRequest("root", frozenset({"admin"}))).secret_text,
@@ -101,7 +116,8 @@ def office(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
                 "eve": keys.create_key(KeyRequest("eve")).secret_text,
             }
             pair = keys.create_key_pair(KeyRequest("ann", frozenset({"analyst"})))
-        office = Office(running, made, (pair.pair.access_key_id, pair.secret_access_key))
+        aws = (pair.pair.access_key_id, pair.secret_access_key)
+        office = Office(running, made, aws, pg_port)
         for statement in (*DDL, VIEW, "CREATE DATABASE secret"):
             office.rows(statement, "root")
         office.rows(
@@ -118,20 +134,23 @@ def office(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
         yield office
 
 
-@pytest.fixture(params=["rest", "trino", "athena"])
+@pytest.fixture(params=["rest", "trino", "athena", "postgresql"])
 def ask(office: Office, request: pytest.FixtureRequest) -> Callable[[str], list[Any]]:
     """A statement of the analyst over some wire: rows of text."""
     wires: dict[str, Callable[[str], list[Any]]] = {
         "rest": office.rows,
         "trino": office.trino,
         "athena": office.athena,
+        "postgresql": office.postgresql,
     }
     run = wires[request.param]
     return lambda sql: [[None if cell is None else str(cell) for cell in row] for row in run(sql)]
 
 
 def refused(run: Callable[[str], object], sql: str) -> str:
-    with pytest.raises((ServiceError, TrinoUserError, botocore.exceptions.ClientError)) as caught:
+    with pytest.raises(
+        (ServiceError, TrinoUserError, botocore.exceptions.ClientError, psycopg.Error)
+    ) as caught:
         run(sql)
     return str(caught.value)
 
@@ -171,8 +190,8 @@ def test_a_view_shows_what_its_reader_may_read(ask: Callable[[str], list[Any]]) 
 
 
 def test_listings_tell_of_what_is_granted(ask: Callable[[str], list[Any]]) -> None:
-    schemas = "SELECT schema_name FROM information_schema.schemata ORDER BY 1"
-    assert ask(schemas) == [["information_schema"], ["shop"]]
+    schemas = ask("SELECT schema_name FROM information_schema.schemata ORDER BY 1")
+    assert [row for row in schemas if row != ["pg_catalog"]] == [["information_schema"], ["shop"]]
     tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'shop'"
     assert sorted(ask(tables)) == [["notes"], ["orders"], ["people"]]
     columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'orders'"

@@ -155,7 +155,7 @@ def _use_postgresql(session: Session, password: str) -> None:
             port=session.pg_port,
             user="root",
             password=password,
-            dbname="shop",
+            dbname="awsdatacatalog",
             sslmode="disable",
             autocommit=True,
         ) as connection:
