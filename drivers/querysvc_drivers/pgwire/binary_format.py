@@ -23,6 +23,8 @@ _EPOCH_DAYS: Final = 10_957
 _EPOCH_MICROSECONDS: Final = _EPOCH_DAYS * 86_400_000_000
 _MILLISECONDS_PER_DAY: Final = 86_400_000
 _DIGITS_PER_GROUP: Final = 4
+_NARROW_DIGITS_MAX: Final = 15
+"""With up to three zeros behind, so many digits fit into 64 bits."""
 _NEGATIVE: Final = 0x4000
 _INET_FAMILIES: Final = {4: 2, 6: 3}
 
@@ -133,9 +135,38 @@ def _address(text: str) -> bytes:
     return head + address.packed
 
 
-def _numerics(_: TrinoType, array: pa.Array) -> pa.Array:
+def _numerics(type_: TrinoType, array: pa.Array) -> pa.Array:
+    if isinstance(type_, algebra.Decimal) and type_.precision <= _NARROW_DIGITS_MAX:
+        return _narrow_numerics(type_, array)
     values = array.to_pylist()
     return _each([None if value is None else numeric_payload(value) for value in values])
+
+
+def _narrow_numerics(type_: algebra.Decimal, array: pa.Array) -> pa.Array:
+    """Numbers that fit into 64 bits, a group of digits of all rows at a time."""
+    is_valid = np.asarray(array.is_valid())
+    words = np.frombuffer(array.buffers()[1], np.int64) if len(array) else np.empty(0, np.int64)
+    numbers = words[::2][array.offset : array.offset + len(array)] * is_valid
+    fraction = -(-type_.scale // _DIGITS_PER_GROUP)
+    whole = -(-(type_.precision - type_.scale) // _DIGITS_PER_GROUP)
+    count = whole + fraction
+    rest = np.abs(numbers) * 10 ** (fraction * _DIGITS_PER_GROUP - type_.scale)
+    cells = np.zeros((len(array), 4 + count), dtype=">i2")
+    head, groups = cells[:, :4], cells[:, 4:]
+    for index in range(count - 1, -1, -1):
+        rest, groups[:, index] = np.divmod(rest, 10**_DIGITS_PER_GROUP)
+    is_zero = numbers == 0
+    leading = np.where(is_zero, count, (groups != 0).argmax(axis=1))
+    trailing = np.where(is_zero, 0, (groups[:, ::-1] != 0).argmax(axis=1))
+    head[:, 0] = count - leading - trailing
+    head[:, 1] = np.where(is_zero, 0, whole - 1 - leading)
+    head[:, 2] = np.where(numbers < 0, _NEGATIVE, 0)
+    head[:, 3] = type_.scale
+    places = np.arange(count)
+    is_shown = (places >= leading[:, None]) & (places < (count - trailing)[:, None])
+    is_kept = np.hstack([np.ones((len(array), 4), dtype=bool), is_shown]) & is_valid[:, None]
+    offsets = np.concatenate(([0], np.cumsum(is_kept.sum(axis=1) * 2))).astype(np.int64)
+    return _assembled(offsets, cells[is_kept], is_valid if array.null_count else None)
 
 
 def numeric_payload(value: Decimal) -> bytes:

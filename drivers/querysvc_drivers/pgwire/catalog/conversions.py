@@ -73,6 +73,12 @@ def output_name(node: exp.Expr) -> str:
             oid = node.to.sql(dialect="postgres").lower()
             return oid.removeprefix("pg_catalog.").partition("(")[0]
         node = node.this
+    if isinstance(node, exp.Case) and node.args.get("default") is not None:
+        name = output_name(node.args["default"])
+        return "case" if name == "?column?" else name
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select):
+        first = node.this.expressions[0]
+        return identifier(first.args["alias"]) if first.alias else output_name(first)
     if isinstance(node, exp.Dot):
         node = node.expression
     if isinstance(node, exp.Column | exp.Identifier):

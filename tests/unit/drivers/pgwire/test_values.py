@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from querysvc.model import ResultColumn
@@ -20,11 +20,32 @@ from querysvc_drivers.pgwire.text_format import text_payloads
 from querysvc_drivers.pgwire.types import Oid, column
 
 
+@settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=7, min_value=-(10**20)))
 def test_a_numeric_comes_back_as_it_went(number: Decimal) -> None:
     text = value_text(numeric_payload(number), Oid.NUMERIC, is_binary=True)
     assert text is not None
     assert Decimal(text) == number
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 15).flatmap(
+        lambda precision: st.tuples(
+            st.just(precision),
+            st.integers(0, precision),
+            st.lists(st.none() | st.integers(1 - 10**precision, 10**precision - 1), max_size=5),
+        )
+    )
+)
+def test_narrow_numerics_are_made_as_wide_ones(drawn: tuple[int, int, list[int | None]]) -> None:
+    precision, scale, integers = drawn
+    numbers = [None if i is None else Decimal(i).scaleb(-scale) for i in integers]
+    array = pa.array([Decimal(0), *numbers], pa.decimal128(precision, scale)).slice(1)
+    shown = column(ResultColumn("x", algebra.Decimal(precision, scale)))
+    assert binary_payloads(shown, array, "UTC").to_pylist() == [
+        None if number is None else numeric_payload(number) for number in array.to_pylist()
+    ]
 
 
 @pytest.mark.parametrize(
