@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 
+from querysvc.service.access import Access, Action, TableGrant
+from querysvc.service.permitted_catalog import PermittedRepository
 from querysvc_catalog.memory import MemoryCatalogRepository
 from querysvc_catalog.repository import CatalogLimits, CatalogRepository
 from querysvc_catalog.service import CatalogService
@@ -17,6 +19,11 @@ from querysvc_catalog.sql import SqlCatalogRepository, create_all
 from querysvc_catalog.tables import metadata
 from tests.support.postgresql import running_server
 
+EVERYTHING = Access(
+    is_unrestricted=False,
+    tables=(TableGrant(frozenset(Action), ("*", "*", "*")),),
+    locations=("*",),
+)
 LIMITS = CatalogLimits(
     databases_max=10,
     tables_per_database_max=100,
@@ -81,10 +88,16 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     yield from _engine(request, request.param, tmp_path)
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite-explicit-begin", "postgresql"])
+@pytest.fixture(
+    params=["memory", "granted", "sqlite", "sqlite-explicit-begin", "postgresql"],
+)
 def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CatalogRepository]:
+    memory = MemoryCatalogRepository(LIMITS)
     if request.param == "memory":
-        yield MemoryCatalogRepository(LIMITS)
+        yield memory
+        return
+    if request.param == "granted":  # who was granted everything sees and changes everything
+        yield PermittedRepository(memory, EVERYTHING)
         return
     for engine in _engine(request, request.param, tmp_path):
         yield SqlCatalogRepository(engine, LIMITS)
