@@ -7,6 +7,7 @@ both are the functions of coarse timestamps. The others are refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,7 +20,12 @@ from querysvc.engines.duckdb.functions.registry import (
 )
 from querysvc.engines.duckdb.functions.vectorised import by_row, failure
 from querysvc.engines.duckdb.lowering.casts.convert import convert
-from querysvc.engines.duckdb.lowering.casts.picoseconds import coarse, coarse_type, fine
+from querysvc.engines.duckdb.lowering.casts.picoseconds import (
+    coarse,
+    coarse_type,
+    fine,
+    with_digits,
+)
 from querysvc.engines.duckdb.lowering.fragments import (
     Sql,
     bind,
@@ -31,17 +37,23 @@ from querysvc.engines.duckdb.lowering.fragments import (
 from querysvc.engines.duckdb.lowering.types import is_fine, not_supported
 from querysvc.errors import ErrorCode
 from querysvc.tree import Cast
-from querysvc.types.algebra import BIGINT, VARCHAR, Timestamp
+from querysvc.types.algebra import BIGINT, VARCHAR, TrinoType
 
 _LOOKING: Final = frozenset(
     {
         *("date", "date_diff", "date_format", "day", "day_of_month", "day_of_week", "day_of_year"),
         *("dow", "doy", "format_datetime", "hour", "last_day_of_month", "millisecond", "minute"),
         *("month", "quarter", "second", "timezone", "timezone_hour", "timezone_minute"),
-        *("to_unixtime", "week", "week_of_year", "year", "year_of_week", "yow"),
+        *("to_iso8601", "to_unixtime", "week", "week_of_year", "year", "year_of_week", "yow"),
     }
 )
 _MOVING: Final = frozenset({"+", "-", "at_timezone", "date_add", "with_timezone"})
+_FINISHES: Final[Mapping[str, Callable[[Sql, Sql, TrinoType], Sql]]] = {
+    "to_iso8601": with_digits,
+    "to_unixtime": lambda seconds, value, _: Sql(f"({seconds} + {field(value, 'p')} / 1e12)"),
+}
+"""What some results still take of the picoseconds."""
+
 _KEY: Final = "timestamp(p)"
 
 
@@ -52,9 +64,6 @@ def is_fine_call(site: CallSite) -> bool:
 
 def apply_fine(entry: ScalarEntry | None, site: CallSite) -> Sql:
     """The call of coarse timestamps, with the picoseconds that it keeps."""
-    if site.name == "to_iso8601" and isinstance(site.types[0], Timestamp):
-        text = convert(site.context, site.arguments[0], site.types[0], VARCHAR)
-        return Sql(f"replace({text}, ' ', 'T')")
     is_truncation = site.name == "date_trunc"
     if site.name not in _LOOKING | _MOVING and not is_truncation:
         raise not_supported(f"function {site.key} of timestamps finer than microseconds")
@@ -63,7 +72,8 @@ def apply_fine(entry: ScalarEntry | None, site: CallSite) -> Sql:
     def body(*arguments: Sql) -> Sql:
         result = apply_scalar(entry, _coarse_site(site, arguments))
         if not is_fine(site.type):
-            return result
+            finish = _FINISHES.get(site.name)
+            return result if finish is None else finish(result, arguments[place], site.types[place])
         kept = Sql("CAST(0 AS INTEGER)") if is_truncation else field(arguments[place], "p")
         return fine(result, kept, site.type)
 
@@ -108,8 +118,9 @@ def nanosecond_instant(text: str) -> str:
 def _of_nanoseconds(nanoseconds: Sql, zone: Sql) -> Sql:
     def body(value: Sql) -> Sql:
         below = f"(({value} % 1000 + 1000) % 1000)"
+        earlier = f"CASE WHEN {value} % 1000 < 0 THEN 1 ELSE 0 END"
         parts = [
-            ("t", Sql(f"make_timestamp(CAST(({value} - {below}) // 1000 AS BIGINT))")),
+            ("t", Sql(f"make_timestamp(CAST({value} // 1000 - {earlier} AS BIGINT))")),
             ("p", Sql(f"CAST({below} * 1000 AS INTEGER)")),
             ("z", zone),
         ]

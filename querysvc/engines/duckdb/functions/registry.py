@@ -21,7 +21,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from querysvc.engines.duckdb.lowering.fragments import Sql, bind, call, template
-from querysvc.engines.duckdb.lowering.types import PATTERNS, not_supported, storage_type
+from querysvc.engines.duckdb.lowering.types import (
+    PATTERNS,
+    contains_fine,
+    not_supported,
+    storage_type,
+)
 from querysvc.tree import Cast, Expression, Literal, LiteralValue
 from querysvc.types.algebra import Char, TrinoType, Varchar
 
@@ -276,6 +281,9 @@ def call_python(
     is_deterministic: bool = True,
 ) -> Sql:
     """A call of the vectorised function, named after it and its types."""
+    for _, type_ in arguments:
+        if contains_fine(type_):
+            raise not_supported(f"a value of type {type_} here")
     parameters = tuple(storage_type(type_) for _, type_ in arguments)
     returned = storage_type(result)
     label = getattr(function, "__name__", "function").strip("_").lower()[:_NAME_LENGTH_MAX]

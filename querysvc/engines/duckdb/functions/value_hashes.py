@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from querysvc.engines.duckdb.functions.registry import BatchFunction
-from querysvc.engines.duckdb.lowering.types import contains, is_fine, not_supported
+from querysvc.engines.duckdb.lowering.types import contains, not_supported
 from querysvc.types.algebra import (
     BOOLEAN,
     DATE,
@@ -51,7 +51,7 @@ Hashes = Any  # numpy uint64 arrays; numpy's own types say less than this name
 
 def value_hashes(type_: TrinoType) -> BatchFunction:
     """The batch function from values of the type to their hashes as bigints; NULL stays NULL."""
-    if contains(type_, Row) or is_fine(type_):
+    if contains(type_, Row):
         raise not_supported(f"the hash of {type_}")
 
     def hashes(values: Any) -> pa.Array:

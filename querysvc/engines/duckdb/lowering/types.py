@@ -112,6 +112,11 @@ def is_fine(type_: TrinoType) -> bool:
     return isinstance(type_, Timestamp | TimestampTz) and type_.precision > MICROSECOND_PRECISION
 
 
+def contains_fine(type_: TrinoType) -> bool:
+    """Whether the type is, or is made of, such a timestamp."""
+    return is_fine(type_) or any(map(contains_fine, type_.children))
+
+
 def _fields(type_: Row) -> list[str]:
     return [f"f{i} {storage_type(field.type)}" for i, field in enumerate(type_.fields)]
 

@@ -79,12 +79,17 @@ def convert_fine(site: CastSite, convert: Convert) -> Sql:
 
 def text_of(site: CastSite, convert: Convert) -> Sql:
     """The fine value's text, with as many digits as its precision."""
-    assert isinstance(site.source, Timestamp | TimestampTz)
-    digits = site.source.precision - MICROSECOND_PRECISION
-    unit = 10 ** (MICROSECOND_PRECISION - digits)
     value = coarse(site.value, site.source)
-    text = convert(replace(site, value=value, source=coarse_type(site.source), target=VARCHAR))
-    more = f"lpad(CAST({field(site.value, 'p')} // {unit} AS VARCHAR), {digits}, '0')"
+    inner = replace(site, value=value, source=coarse_type(site.source), target=VARCHAR)
+    return with_digits(convert(inner), site.value, site.source)
+
+
+def with_digits(text: Sql, value: Sql, type_: TrinoType) -> Sql:
+    """The coarse value's text, with the fine one's further digits behind its six."""
+    assert isinstance(type_, Timestamp | TimestampTz)
+    digits = type_.precision - MICROSECOND_PRECISION
+    unit = 10 ** (MICROSECOND_PRECISION - digits)
+    more = f"lpad(CAST({field(value, 'p')} // {unit} AS VARCHAR), {digits}, '0')"
     place = "strpos({0}, '.')"
     return template(f"substr({{0}}, 1, {place} + 6) || {more} || substr({{0}}, {place} + 7)", text)
 
