@@ -148,3 +148,19 @@ def _until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_writes_tell_their_kind_and_count(service: RunningService) -> None:
+    connection = connect(service)
+    cursor = connection.cursor()
+    cursor.execute("CREATE SCHEMA IF NOT EXISTS made COMMENT 'c' LOCATION 's3://data/made/'")
+    cursor.fetchall()
+    for sql, kind, count in (
+        ("CREATE TABLE made.orders AS SELECT id FROM orders WHERE id < 10", "CREATE TABLE", 20),
+        ("INSERT INTO made.orders VALUES 1, 2, 3", "INSERT", 3),
+    ):
+        cursor.execute(sql)
+        assert cursor.fetchall() == [[count]]
+        assert (cursor.update_type, cursor.rowcount) == (kind, count)
+    assert ask(connection, "SELECT count(*) FROM made.orders") == [[23]]
+    ask(connection, "DROP TABLE made.orders")
