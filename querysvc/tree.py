@@ -345,11 +345,7 @@ class Values(Relation):
 
 @dataclass(frozen=True, slots=True)
 class Subquery(Relation):
-    """A derived table; sees the relations to its left when `is_lateral`.
-
-    Past a barrier no expression from outside may be evaluated on rows that the query drops: their
-    values must not be told by errors.
-    """
+    """A derived table; sees what is left of it when lateral; a barrier hides rows that it drops."""
 
     query: Query
     is_lateral: bool = False
