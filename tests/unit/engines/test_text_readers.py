@@ -169,6 +169,8 @@ BAD = [
     (t.DOUBLE, "1_0.5"), (t.DOUBLE, "inf"), (t.DOUBLE, "1,5"[:1] + "x"),
     (t.BOOLEAN, "t"), (t.BOOLEAN, "1"), (t.BOOLEAN, "yes"),
     (t.DATE, "2020-02-30"), (t.DATE, "2020/01/01"), (t.DATE, "epoch"), (t.DATE, "infinity"),
+    (t.DATE, "0044-03-15 (BC)"), (t.DATE, "10000-01-01"),
+    (t.Timestamp(3), "0044-03-15 (BC) 00:00:00"), (t.Timestamp(3), "10000-01-01 00:00:00"),
     (t.Timestamp(3), "2020-01-01T00:00:00"), (t.Timestamp(3), "2020-01-01 00:00:00+02"),
     (t.Timestamp(3), "2020-01-01 25:00:00"),
     (t.Decimal(5, 2), "1000"), (t.Decimal(5, 2), "1_0"), (t.Decimal(5, 2), " 1"),

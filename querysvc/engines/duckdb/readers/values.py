@@ -94,9 +94,10 @@ def _same_text(text: str, value: str) -> str:
     return f"CAST({value} AS VARCHAR) = {text}"
 
 
-def _same_finite_text(text: str, value: str) -> str:
-    # 'infinity' is a date to DuckDB, and prints as it was read.
-    return f"isfinite({value}) AND {_same_text(text, value)}"
+def _same_common_text(text: str, value: str) -> str:
+    # DuckDB prints 'infinity', years beyond 9999 and '0044-03-15 (BC)' as it read them.
+    is_common = f"{value} >= '0001-01-01' AND {value} < '10000-01-01'"
+    return f"{is_common} AND {_same_text(text, value)}"
 
 
 def _is_finite(text: str, value: str) -> str:
@@ -113,11 +114,11 @@ _BY_TYPE: Final[dict[TrinoType, TextForm]] = {
     algebra.BOOLEAN: TextForm(_boolean, _is_there, None),
     algebra.REAL: _FLOATINGS,
     algebra.DOUBLE: _FLOATINGS,
-    algebra.DATE: TextForm(_try_cast, _same_finite_text, _DATE),
+    algebra.DATE: TextForm(_try_cast, _same_common_text, _DATE),
     algebra.VARBINARY: TextForm(lambda text, _: f"TRY(from_base64({text}))", _is_there, None),
     **dict.fromkeys(algebra.INTEGER_TYPES, _INTEGERS),
 }
 _BY_KIND: Final[dict[type[TrinoType], TextForm]] = {
     algebra.Decimal: TextForm(_try_cast, _same_text, _DECIMAL),
-    algebra.Timestamp: TextForm(_try_cast, _same_finite_text, f"{_DATE}( {_TIME})?"),
+    algebra.Timestamp: TextForm(_try_cast, _same_common_text, f"{_DATE}( {_TIME})?"),
 }
