@@ -156,6 +156,11 @@ class Authenticator:
             return self._rights_of(self._tokens.principal(text))
         return self._rights_of(_principal(self._checked(text)))
 
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether an identity provider's tokens are taken beside keys."""
+        return self._tokens is not None
+
     def scram_keys(self, user: str) -> tuple[ScramKey, ...]:
         """The valid keys of a principal."""
         return tuple(

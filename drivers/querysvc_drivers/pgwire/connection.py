@@ -172,8 +172,11 @@ class Connection:
         if not authenticator.is_required:
             return await asyncio.to_thread(authenticator.authenticate, None)
         keys = await asyncio.to_thread(authenticator.scram_keys, user)
+        is_private = self._transport.is_tls or _is_loopback(self._transport.peer)
         if keys and all(key.verifier is None for key in keys):
-            return await self._password(user)
+            return await self._password(user, is_private=is_private)
+        if not keys and authenticator.takes_tokens and is_private:
+            return await self._password(user, is_private=is_private)
         scram = ScramServer(
             user, keys, self._services.tls_binding if self._transport.is_tls else None
         )
@@ -187,9 +190,9 @@ class Connection:
         self._transport.write(messages.sasl_final(last))
         return principal
 
-    async def _password(self, user: str) -> Principal:
-        """For keys that have no verifier: the password itself, where nobody can listen."""
-        if not (self._transport.is_tls or _is_loopback(self._transport.peer)):
+    async def _password(self, user: str, *, is_private: bool) -> Principal:
+        """For tokens, and keys without a verifier: the password itself, where nobody listens."""
+        if not is_private:
             raise WireError(
                 INVALID_AUTHORIZATION,
                 "a password in clear text needs TLS (a new API key would not: it can prove itself)",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from querysvc.model import Principal
 from querysvc.service.auth import KeyRequest
 from tests.support.certificates import self_signed
 from tests.support.pg_stack import PgStack, pg_stack
@@ -105,6 +106,21 @@ def test_a_key_without_a_verifier_is_asked_for_in_clear_over_tls_or_loopback_onl
         psycopg.connect(secure.dsn(**told, sslmode="disable"))
     with psycopg.connect(secure.dsn(**told, sslmode="require")) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_token_of_an_identity_provider_is_a_password_of_its_user(
+    secure: PgStack, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Tokens:
+        def principal(self, text: str) -> Principal:
+            return Principal({"eyJ.a.b": "tess"}.get(text, "somebody else"))
+
+    monkeypatch.setattr(secure.authenticator, "_tokens", Tokens())
+    dsn = verified(secure, certificate, password="eyJ.a.b") + " user=tess"
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT current_user").fetchone() == ("tess",)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(verified(secure, certificate, password="eyJ.a.c") + " user=tess")
 
 
 @pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed")
