@@ -20,7 +20,11 @@ from querysvc.results.writing.json_lines import JsonLines
 from querysvc.results.writing.lines import SUFFIXES, LineEncoder, LineFile
 from querysvc.results.writing.partitions import runs
 from querysvc.write_plan import WriteLayout
-from querysvc_catalog.serde_options import parse_csv_options, parse_text_options
+from querysvc_catalog.serde_options import (
+    parse_csv_options,
+    parse_json_options,
+    parse_text_options,
+)
 from querysvc_catalog.serdes import StorageFormat
 
 
@@ -118,7 +122,8 @@ def _line_file(layout: WriteLayout, path: Path) -> FileWriter:
 
 
 def _json(layout: WriteLayout) -> LineEncoder:
-    return JsonLines(layout.data_columns)
+    options = parse_json_options(layout.format.serde_parameters)
+    return JsonLines(layout.data_columns, options.mapping)
 
 
 def _delimited(layout: WriteLayout) -> LineEncoder:

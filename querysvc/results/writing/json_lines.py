@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final  # JSON values of every kind
 
@@ -24,10 +24,10 @@ from querysvc.write_plan import WrittenColumn
 
 
 class JsonLines:
-    """Encodes rows as objects whose keys are the columns' names."""
+    """Encodes rows as objects; keys are the columns' names, or what the SerDe maps them to."""
 
-    def __init__(self, columns: Sequence[WrittenColumn]) -> None:
-        self._keys = [column.name for column in columns]
+    def __init__(self, columns: Sequence[WrittenColumn], mapping: Mapping[str, str]) -> None:
+        self._keys = [mapping.get(column.name, column.name) for column in columns]
         self._converters = [json_value_converter(column.type) for column in columns]
 
     def lines(self, arrays: Sequence[pa.Array]) -> Iterator[bytes]:

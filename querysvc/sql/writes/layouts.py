@@ -24,6 +24,7 @@ from querysvc.types.hive import to_hive
 from querysvc.write_plan import Compression, FileFormat, WriteLayout, WrittenColumn
 from querysvc_catalog.errors import CatalogError
 from querysvc_catalog.model import Table
+from querysvc_catalog.serde_options import unescape_delimiter
 from querysvc_catalog.serdes import StorageFormat, resolve_format, serde_properties
 from querysvc_catalog.types import format_type
 
@@ -93,16 +94,54 @@ def table_layout(table: Table, columns: Sequence[TableColumn]) -> WriteLayout:
             ErrorCode.NOT_SUPPORTED, f"INSERT into tables of {what} is not supported"
         )
     properties = serde_properties(descriptor, table.parameters)
+    _check_properties(form, properties)
     written = FileFormat(form, _codec(form, properties), None, properties)
     keys = sum(column.is_partition_key for column in columns)
     hive = [*table.columns, *table.partition_keys]
-    return WriteLayout(
+    layout = WriteLayout(
         written,
         tuple(
             WrittenColumn(column.name, column.type, entry.type or "string", column.type)
             for column, entry in zip(columns, hive, strict=True)
         ),
         keys,
+    )
+    _check_csv(layout)
+    return layout
+
+
+# What readers would take away from rows that are written, or read otherwise than they are written.
+_REFUSED_PROPERTIES: Final = (
+    "skip.header.line.count",
+    "skip.footer.line.count",
+    "serialization.encoding",
+    "timestamp.formats",
+    "avro.schema.literal",
+    "avro.schema.url",
+)
+_HARMLESS: Final = {
+    "skip.header.line.count": ("0",),
+    "skip.footer.line.count": ("0",),
+    "serialization.encoding": ("UTF-8", "UTF8"),
+}
+
+
+def _check_properties(form: StorageFormat, properties: Mapping[str, str]) -> None:
+    for name in _REFUSED_PROPERTIES:
+        value = properties.get(name)
+        if value and value.strip().upper() not in _HARMLESS.get(name, ()):
+            raise _not_insertable(name)
+    line = properties.get("line.delim", "\n")
+    if form is StorageFormat.TEXTFILE and unescape_delimiter(line) not in ("\n", "10"):
+        raise StatementError(
+            ErrorCode.NOT_SUPPORTED,
+            "Inserting into Hive table with line.delim property not supported",
+        )
+
+
+def _not_insertable(name: str) -> StatementError:
+    return StatementError(
+        ErrorCode.NOT_SUPPORTED, f"Inserting into Hive table with {name} property not supported"
     )
 
 

@@ -182,6 +182,11 @@ def test_json_refuses_numbers_that_it_has_not(tmp_path: Path, value: float) -> N
     assert caught.value.code is ErrorCode.HIVE_UNSERIALIZABLE_JSON_VALUE
 
 
+def test_json_keys_are_those_that_the_serde_reads(tmp_path: Path) -> None:
+    plan = layout(Format.OPENX_JSON, Compression.NONE, columns=KEYS[:1], **{"mapping.v": "Value"})
+    assert only(plan, tmp_path, batch(KEYS[:1])).read_text().splitlines()[0] == '{"Value":1}'
+
+
 def test_delimited_text_is_as_lazy_simple_serde_reads_it(tmp_path: Path) -> None:
     plan = layout(Format.TEXTFILE, Compression.BZIP2, **{"field.delim": "|"})
     lines = bz2.decompress(only(plan, tmp_path, batch()).read_bytes()).decode().splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from querysvc.errors import StatementError
@@ -10,6 +12,7 @@ from querysvc.plan import TableColumn
 from querysvc.sql.metadata import MemoryMetadata, TableInfo
 from querysvc.sql.parser import parse
 from querysvc.sql.writes import analyse_write, check_syntax, is_create_table_as
+from querysvc.sql.writes.layouts import table_layout
 from querysvc.types.algebra import DATE, INTEGER, Array, Char, Decimal, Varchar
 from querysvc.write_plan import Compression, CreateTableAs, InsertInto, Unload, WriteStatement
 from querysvc_catalog.model import Column, SerDeInfo, StorageDescriptor, Table
@@ -188,6 +191,38 @@ def test_rows_of_a_partition_come_together() -> None:
     (key,) = statement.query.query.order_by
     assert key.value.type == DATE
     assert statement.layout.partition_keys == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "columns", "parameters", "message"),
+    [
+        (
+            *(StorageFormat.TEXTFILE, COLUMNS, {"skip.header.line.count": "1"}),
+            "Inserting into Hive table with skip.header.line.count property not supported",
+        ),
+        (StorageFormat.TEXTFILE, COLUMNS, {"line.delim": "|"}, "line.delim property not supported"),
+        (StorageFormat.CSV, COLUMNS, {}, "Hive CSV storage format only supports VARCHAR"),
+        (StorageFormat.AVRO, COLUMNS, {"avro.schema.url": "s3://b/x"}, "avro.schema.url property"),
+        (StorageFormat.REGEX, COLUMNS, {}, "INSERT into tables of format REGEX is not supported"),
+        (StorageFormat.PARQUET, COLUMNS, {"parquet.compress": "LZO"}, "parquet.compress = LZO"),
+    ],
+)
+def test_rows_that_would_not_be_read_as_written_are_refused(
+    form: StorageFormat, columns: Any, parameters: dict[str, str], message: str
+) -> None:
+    classes = CLASSES[form]
+    table = Table(
+        name="t",
+        database_name="w",
+        parameters=parameters,
+        storage_descriptor=StorageDescriptor(
+            columns=tuple(Column(name, hive) for name, _, hive in columns),
+            input_format=classes.input_format,
+            serde_info=SerDeInfo(serialization_library=classes.serialization_library),
+        ),
+    )
+    with pytest.raises(StatementError, match=message):
+        table_layout(table, [TableColumn(name, type_) for name, type_, _ in columns])
 
 
 def test_an_unload_takes_parameters() -> None:
