@@ -37,6 +37,7 @@ from querysvc.engines.duckdb.readers.base import (
 from querysvc.engines.duckdb.readers.damage import DamagedFileError
 from querysvc.engines.duckdb.readers.object_file import ObjectFile
 from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert
+from querysvc.engines.duckdb.readers.rejects import on_bad_record
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type_text
 from querysvc.engines.duckdb.readers.streamed import FILE, select_streamed
 from querysvc.engines.duckdb.readers.typed import options_of, unsupported
@@ -143,8 +144,9 @@ def _part(
         for index, column in used_columns(group.reference)
         if not (column.is_partition_key or column.is_hidden)
     }
+    source_type = on_bad_record(group, Source)
     for position, one in enumerate(columns):
-        source = Source(one.column.name, one.column.type, f"({base} + {FILE})")
+        source = source_type(one.column.name, one.column.type, f"({base} + {FILE})")
         if pa.types.is_null(one.form.type):
             continue
         try:

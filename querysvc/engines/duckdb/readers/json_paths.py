@@ -18,7 +18,8 @@ from querysvc.types.algebra import VARBINARY
 from querysvc_catalog.serde_options import JsonOptions, parse_json_options
 from querysvc_catalog.serdes import StorageFormat, resolve_format
 
-_KNOWN_TO_DUCKDB = (None, "gzip", "zstd")
+_KNOWN_TO_DUCKDB = (None, "gzip")
+"""Of which a watch sees the lines, too."""
 
 
 def read_json_files(group: FileGroup, context: ReaderContext) -> list[Part]:

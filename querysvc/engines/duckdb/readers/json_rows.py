@@ -34,7 +34,8 @@ from querysvc.engines.duckdb.readers.json_values import (
     text_of,
 )
 from querysvc.engines.duckdb.readers.lines import read_lines
-from querysvc.engines.duckdb.readers.rejects import PROPERTY
+from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.rejects import NullSource, on_bad_record
 from querysvc.engines.duckdb.readers.rows import check_encoding, decoded_lines
 from querysvc.engines.duckdb.readers.sqltext import quote_name
 from querysvc.engines.duckdb.readers.streamed import select_streamed
@@ -110,12 +111,12 @@ def read_json_rows(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Read lines of JSON."""
     options = options_of(group, parse_json_options)
     is_openx = resolve_format(group.descriptor).storage_format is StorageFormat.OPENX_JSON
-    choice = group.reference.table.parameters.get(PROPERTY, "").strip().lower()
+    choice = on_bad_record(group, None)
     rules = JsonRules(
         is_lenient=is_openx,
         ignores_case=options.is_case_insensitive or not is_openx,
         dots_in_keys=options.dots_in_keys and is_openx,
-        is_failing=choice == "fail",
+        is_failing=choice is Source,
         parse_timestamp=timestamp_parser(group, options.timestamp_formats),
     )
     mapping = options.mapping if is_openx else {}
@@ -129,15 +130,15 @@ def read_json_rows(group: FileGroup, context: ReaderContext) -> list[Part]:
             yield number, _parsed(file, number, line, parse, options, is_skipping=is_skipping,
                                   is_openx=is_openx)  # fmt: skip
 
-    return [_part(group, context, _RowReader(columns, rules, choice == "null"), values)]
+    return [_part(group, context, _RowReader(columns, rules, choice is NullSource), values)]
 
 
 def read_cloudtrail(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Read CloudTrail's log files: `{"Records": […]}`, or records one a line."""
-    rules = JsonRules(is_lenient=True)
+    choice = on_bad_record(group, None)
+    rules = JsonRules(is_lenient=True, is_failing=choice is Source)
     columns = _columns(group, rules, {})
-    choice = group.reference.table.parameters.get(PROPERTY, "").strip().lower()
-    reader = _RowReader(columns, rules, choice == "null", "record")
+    reader = _RowReader(columns, rules, choice is NullSource, "record")
     return [_part(group, context, reader, _records)]
 
 

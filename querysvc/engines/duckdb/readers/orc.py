@@ -35,6 +35,7 @@ from querysvc.engines.duckdb.readers.orc_metadata import (
     tail_bytes,
 )
 from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert, kind
+from querysvc.engines.duckdb.readers.rejects import on_bad_record
 from querysvc.engines.duckdb.readers.sqltext import quote_name, type_text
 from querysvc.engines.duckdb.readers.streamed import FILE, select_streamed
 from querysvc.engines.duckdb.readers.typed import options_of
@@ -111,14 +112,16 @@ def _part(
         if not (column.is_partition_key or column.is_hidden)
     }
     domains: dict[int, RawDomain] = {}
+    source_type = on_bad_record(group, Source)
     for position, one in enumerate(columns):
-        source = Source(one.column.name, one.column.type, f"({base} + {FILE})")
+        source = source_type(one.column.name, one.column.type, f"({base} + {FILE})")
         physical = types[position]
         try:
             data[one.index] = _value(f'"s{position}"', physical, one.column.type, source)
         except TypeMismatchError:
             raise _mismatch(first, one) from None
-        domain = group.reference.domains.get(one.index)
+        # A value that becomes NULL would be lost to a domain that allows NULL.
+        domain = group.reference.domains.get(one.index) if source_type is Source else None
         raw = raw_domain(domain, _comparable(physical)) if domain is not None else None
         if raw is not None:
             domains[one.number] = raw

@@ -18,6 +18,7 @@ from querysvc.engines.duckdb.readers.base import (
 from querysvc.engines.duckdb.readers.coercions import PARQUET, coerce
 from querysvc.engines.duckdb.readers.domains import RawDomain, raw_domain
 from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert
+from querysvc.engines.duckdb.readers.rejects import on_bad_record
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type_text
 from querysvc.engines.duckdb.readers.typed import options_of
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -38,8 +39,9 @@ class _SchemaGroup:
 def read_parquet(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Build one part for each physical schema among the files."""
     by_index = bool(options_of(group, parse_parquet_options).by_index)
+    source_type = on_bad_record(group, Source)
     return [
-        _part(group.reference, schema_group, context, by_index=by_index)
+        _part(group.reference, schema_group, context, by_index=by_index, source_type=source_type)
         for schema_group in _by_schema(group.files, context)
     ]
 
@@ -59,7 +61,12 @@ def _by_schema(files: Sequence[File], context: ReaderContext) -> list[_SchemaGro
 
 
 def _part(
-    reference: TableReference, group: _SchemaGroup, context: ReaderContext, *, by_index: bool
+    reference: TableReference,
+    group: _SchemaGroup,
+    context: ReaderContext,
+    *,
+    by_index: bool,
+    source_type: type[Source],
 ) -> Part:
     paths = [context.path(file, ".parquet") for file in group.files]
     found = _found(reference, _describe(group.files[0], paths[0], context), by_index=by_index)
@@ -75,12 +82,13 @@ def _part(
             continue
         name, physical = found[index]
         names.append(name)
-        source = Source(column.name, column.type, f"({base} + {FILE_INDEX})")
+        source = source_type(column.name, column.type, f"({base} + {FILE_INDEX})")
         try:
             data[index] = _value(f'"f".{quote_name(name)}', physical, column.type, source)
         except TypeMismatchError:
             raise _mismatch(group, name, column) from None
-        domain = reference.domains.get(index)
+        # A value that becomes NULL would be lost to a domain that allows NULL.
+        domain = reference.domains.get(index) if source_type is Source else None
         raw = raw_domain(domain, physical) if domain is not None else None
         if raw is not None:
             domains[name] = raw

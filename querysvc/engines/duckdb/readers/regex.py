@@ -25,7 +25,7 @@ from querysvc.engines.duckdb.readers.failures import BadValue
 from querysvc.engines.duckdb.readers.grok import expand
 from querysvc.engines.duckdb.readers.hive_text import rolled_date
 from querysvc.engines.duckdb.readers.physical import Source
-from querysvc.engines.duckdb.readers.rejects import NullSource
+from querysvc.engines.duckdb.readers.rejects import NullSource, on_bad_record
 from querysvc.engines.duckdb.readers.rows import (
     Split,
     check_encoding,
@@ -61,7 +61,9 @@ def read_regex(group: FileGroup, context: ReaderContext) -> list[Part]:
         match = pattern.fullmatch(line)
         return nothing if match is None else (match.groups() + missing)[:columns]
 
-    return [_part(group, context, options.lines, split, _or_null)]
+    is_strict = on_bad_record(group, NullSource) is Source
+    convert = _convert if is_strict else _or_null
+    return [_part(group, context, options.lines, split, convert)]
 
 
 def read_grok(group: FileGroup, context: ReaderContext) -> list[Part]:
@@ -86,7 +88,9 @@ def read_grok(group: FileGroup, context: ReaderContext) -> list[Part]:
             return nothing
         return [next(filter(None, match.group(*names, names[0])), None) for names in wanted]
 
-    return [_part(group, context, options.lines, split, _convert)]
+    is_lenient = on_bad_record(group, Source) is NullSource
+    convert = _or_null if is_lenient else _convert
+    return [_part(group, context, options.lines, split, convert)]
 
 
 def _part(

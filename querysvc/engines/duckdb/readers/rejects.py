@@ -7,7 +7,7 @@ without it LazySimpleSerDe and RegexSerDe give NULL, and the other SerDes fail, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from querysvc.engines.duckdb.readers.base import FileGroup
 from querysvc.engines.duckdb.readers.physical import Source
@@ -30,7 +30,10 @@ class NullSource(Source):
         return "NULL"
 
 
-def on_bad_record(group: FileGroup, usual: type[Source]) -> type[Source]:
+Usual = TypeVar("Usual", type[Source], None)
+
+
+def on_bad_record(group: FileGroup, usual: Usual) -> type[Source] | Usual:
     """The kind of source that follows the table's property, or the SerDe's usual one."""
     table = group.reference.table
     choice = table.parameters.get(PROPERTY)
