@@ -19,7 +19,7 @@ def identity_tokens(settings: Settings, clock: Clock) -> IdentityTokens | None:
         issuer=settings.oidc_issuer,
         audience=settings.oidc_audience or "",
         keys=settings.oidc_keys or "",
-        algorithms=settings.oidc_algorithms,
+        algorithms=tuple(settings.oidc_algorithms.split()),
         user_claim=settings.oidc_user_claim,
         groups_claim=settings.oidc_groups_claim,
         admin_group=settings.oidc_admin_group,

@@ -85,8 +85,8 @@ class Settings(BaseSettings):
     oidc_keys: str | None = Field(
         None, description="The issuer's JWKS: an https:// address, or the path of a file."
     )
-    oidc_algorithms: tuple[str, ...] = Field(
-        ("RS256", "ES256"), description="Algorithms of signatures that are taken."
+    oidc_algorithms: str = Field(
+        "RS256 ES256", description="Algorithms of signatures that are taken, with spaces between."
     )
     oidc_user_claim: str = Field("sub", description="The claim that names the user.")
     oidc_groups_claim: str = Field("groups", description="The claim whose groups become roles.")
