@@ -6,9 +6,7 @@ lost its lease cannot commit a second result.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,7 +28,7 @@ from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
 from querysvc.service.prepared import PreparedStatements
 from querysvc.service.quotas import Quotas
-from querysvc.service.reads import query_of, reads_of
+from querysvc.service.reads import discreet, reads_of
 from querysvc.service.running import RunningQueries, RunningQuery, reason_info
 from querysvc.service.statements import Executors, RunContext, StatementOutcome
 from querysvc.service.watch import Watchers
@@ -139,7 +137,7 @@ class QueryRunner:
                 ErrorCode.NOT_SUPPORTED, f"Statements like {execution.sql[:40]!r} are not supported"
             )
         context = self._context(running, execution.session, work_group)
-        with _discreet(statement):
+        with discreet(statement):
             outcome = executor.execute(statement, context)
         running.raise_if_stopped()
         if outcome.columns:
@@ -297,23 +295,6 @@ def _settle(running: RunningQuery, completion: Completion | None) -> None:
     read = running.execution.progress.scanned_bytes
     if running.meter is not None:
         running.meter.settle(read if completion is None else completion.statistics.scanned_bytes)
-
-
-@contextlib.contextmanager
-def _discreet(statement: object) -> Iterator[None]:
-    """Errors about data that tell no values, when some rows are hidden from whoever asks."""
-    query = query_of(statement)
-    hides_rows = query is not None and query.hides_rows
-    try:
-        yield
-    except QueryServiceError as error:
-        if not hides_rows or error.code is not ErrorCode.HIVE_BAD_DATA:
-            raise
-        raise QueryServiceError(
-            error.code,
-            "A value does not fit its column's declared type. Which one is told to those who may"
-            " read all rows of the tables.",
-        ) from None
 
 
 def completed(execution: QueryExecution, completion: Completion) -> QueryExecution:

@@ -20,6 +20,7 @@ from querysvc.service.clock import Clock
 from querysvc.service.execution import limits_of
 from querysvc.service.gate import Gate
 from querysvc.service.prepared import BoundStatement, PreparedStatements
+from querysvc.service.reads import discreet
 from querysvc.service.statements import table_names
 from querysvc.service.submission import session_user
 from querysvc.sql.lint import lint
@@ -97,7 +98,8 @@ class Inspector:
             guard=work_group.guard,
             limits=limits_of(self._limits, work_group, SubmissionTerms()),
         )
-        return self._engine.estimate(self._planner.plan(request).plan, NoControl())
+        with discreet(statement):
+            return self._engine.estimate(self._planner.plan(request).plan, NoControl())
 
     def _analyse(self, submission: QuerySubmission, principal: Principal) -> object:
         session = self._session(submission, principal)
@@ -117,4 +119,3 @@ class Inspector:
             started_at=session.started_at or self._clock.now(),
             user=session_user(submission, principal),
         )
-

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from typing import Final
 
+from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import AnalysedStatement, TableReference
 
 _LENGTH_MAX: Final = 20_000
+_BAD_VALUE: Final = (
+    "A value does not fit its column's declared type. Which one is told to those who may read all"
+    " rows of the tables."
+)
+_ADDRESS: Final = re.compile(r"s3://[^\s,;)'\"]+")
 
 
 def query_of(statement: object) -> AnalysedStatement | None:
@@ -26,6 +35,22 @@ def reads_of(statement: object) -> dict[str, str]:
         "columns": "; ".join(map(_columns, query.tables)),
     }
     return {name: text[:_LENGTH_MAX] for name, text in told.items() if text}
+
+
+@contextlib.contextmanager
+def discreet(statement: object) -> Iterator[None]:
+    """Errors about data that tell no values, when some rows are hidden from whoever asks."""
+    query = query_of(statement)
+    hides_rows = query is not None and query.hides_rows
+    try:
+        yield
+    except QueryServiceError as error:
+        if not hides_rows:
+            raise
+        told = _BAD_VALUE if error.code is ErrorCode.HIVE_BAD_DATA else error.message
+        # Keys hold values of partitions.
+        message = _ADDRESS.sub("s3://…", told)
+        raise QueryServiceError(error.code, message, line=error.line, column=error.column) from None
 
 
 def _name(reference: TableReference) -> str:
