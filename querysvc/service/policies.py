@@ -127,8 +127,10 @@ class Policies:
 
         Roles are how everything else asks for work groups (permissions.py).
         """
+        if is_admin(principal):
+            return principal
         kinds, grants = self._grants.grants_of(grantees_of(principal))
-        if is_admin(principal) or ResourceKind.WORK_GROUP not in kinds:
+        if ResourceKind.WORK_GROUP not in kinds:
             return principal
         groups = [grant for grant in grants if _is(grant, ResourceKind.WORK_GROUP)]
         usable = _roles(groups, Action.USE, WORK_GROUP_ROLE)
