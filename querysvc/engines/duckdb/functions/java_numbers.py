@@ -139,7 +139,7 @@ def floating(specifier: Specifier, kind: str, value: Any) -> str:
             before, after = _sign(specifier, is_negative=value < 0)
             return f"{before}Infinity{after}"
     is_negative = value < 0 or (kind != "decimal" and math.copysign(1, value) < 0)
-    exact = abs(value) if kind == "decimal" else Decimal(repr(abs(value)))
+    exact = abs(value) if kind == "decimal" else Decimal(repr(abs(value))) if value else Decimal(0)
     precision = 6 if specifier.precision is None else specifier.precision
     with localcontext(_EXACT):
         digits = _DIGITS[conversion](exact, precision, "," in specifier.flags)
@@ -156,7 +156,8 @@ def _plain(value: Decimal, precision: int, is_grouped: bool) -> str:
 
 def _scientific(value: Decimal, precision: int, _is_grouped: bool) -> str:
     if not value:
-        return f"{_plain(value, precision, False)}e+00"
+        scale = -int(value.as_tuple().exponent)  # Java keeps a zero's scale
+        return f"{_plain(value, precision, False)}e{'-' if scale else '+'}{scale:02d}"
     rounded = value.quantize(Decimal(1).scaleb(value.adjusted() - precision), ROUND_HALF_UP)
     exponent = rounded.adjusted()
     mantissa = _plain(rounded.scaleb(-exponent), precision, False)
@@ -166,7 +167,8 @@ def _scientific(value: Decimal, precision: int, _is_grouped: bool) -> str:
 def _general(value: Decimal, precision: int, is_grouped: bool) -> str:
     digits = precision or 1
     if not value:
-        return _plain(value, digits - 1, is_grouped)
+        has_scale = value.as_tuple().exponent != 0
+        return (_scientific if has_scale else _plain)(value, digits - 1, is_grouped)
     rounded = value.quantize(Decimal(1).scaleb(value.adjusted() - digits + 1), ROUND_HALF_UP)
     if Decimal("0.0001") <= rounded < Decimal(10) ** digits:
         return _plain(rounded, max(0, digits - rounded.adjusted() - 1), is_grouped)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from querysvc.engines.duckdb.lowering.context import Context, Handler
-from querysvc.engines.duckdb.lowering.fragments import Sql, identifier
+from querysvc.engines.duckdb.lowering.fragments import FALSE, TRUE, Sql, case, identifier
 from querysvc.engines.duckdb.lowering.keys import key_form, needs_key
 from querysvc.tree import (
     Exists,
@@ -18,6 +18,9 @@ from querysvc.tree import (
     ScalarSubquery,
 )
 from querysvc.types.algebra import TrinoType
+
+_DECIDED_BY_TWO: Final[Mapping[tuple[str, bool], Sql]] = {("=", True): FALSE, ("<>", False): TRUE}
+"""What `= ALL` and `<> ANY` are over different values."""
 
 
 def _scalar(context: Context, node: ScalarSubquery) -> Sql:
@@ -41,7 +44,13 @@ def _quantified(context: Context, node: QuantifiedComparison) -> Sql:
     if type_.is_floating:
         query = context.query(node.query)
     quantifier = "ALL" if node.quantifier is Quantifier.ALL else "ANY"
-    return _placed(context, Sql(f"({value} {node.operator} {quantifier} ({query}))"))
+    compared = Sql(f"({value} {node.operator} {quantifier} ({query}))")
+    decided = _DECIDED_BY_TWO.get((node.operator, node.quantifier is Quantifier.ALL))
+    if decided is not None and type_.is_orderable and not type_.is_floating:
+        # Trino asks for one value only, which it compares: of several it does not look at NULL.
+        several = Sql(f'(SELECT min("c0") <> max("c0") FROM ({query}) AS "s"("c0"))')
+        compared = case([(Sql(f"({value} IS NULL AND {several})"), decided)], compared)
+    return _placed(context, compared)
 
 
 def _keyed(context: Context, query: Query, type_: TrinoType) -> Sql:
