@@ -12,6 +12,7 @@ our own start at 0x0200_0000.
 from __future__ import annotations
 
 from enum import Enum, StrEnum
+from typing import Any
 
 
 class ErrorType(StrEnum):
@@ -272,8 +273,8 @@ class QueryServiceError(Exception):
         return f"{self.code.name}: {where}{self.message}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        parts = (self.code, self.message, self.line, self.column, self.suggestions)
-        return (_rebuild, (type(self), *parts))
+        told = {"line": self.line, "column": self.column, "suggestions": self.suggestions}
+        return (_rebuild, (type(self), self.code, self.message, told))
 
 
 class StatementError(QueryServiceError):
@@ -285,14 +286,9 @@ class StorageRuleError(QueryServiceError):
 
 
 def _rebuild(
-    kind: type[QueryServiceError],
-    code: ErrorCode,
-    message: str,
-    line: int | None,
-    column: int | None,
-    suggestions: tuple[str, ...],
+    kind: type[QueryServiceError], code: ErrorCode, message: str, told: dict[str, Any]
 ) -> QueryServiceError:
-    return kind(code, message, line=line, column=column, suggestions=suggestions)
+    return kind(code, message, **told)
 
 
 STORAGE_RULES = frozenset(
