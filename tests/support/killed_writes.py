@@ -20,6 +20,8 @@ SETTINGS = {
 }
 ROWS = 60_000
 KILL_SECONDS_MAX = 3.0
+AFTER_UPLOAD_SECONDS_MAX = 0.6
+"""Half of the cycles are killed so soon after the write's first upload."""
 SETTLE_SECONDS_MAX = 60.0
 SWEEP_SECONDS_MAX = 10.0
 
@@ -58,7 +60,11 @@ def cycles(server: S3Server, state_dir: Path, count: int, seed: int) -> Iterator
                 return
             statement = _insert() if number % 2 else _ctas(f"t{number}", ROWS)
             delay = chance.uniform(0.02, KILL_SECONDS_MAX)
+            if number % 4 >= 2:
+                delay *= AFTER_UPLOAD_SECONDS_MAX / KILL_SECONDS_MAX
             killed = str(service.client.submit(statement)["id"]), statement, delay
+            if number % 4 >= 2:
+                _await_upload(server, killed[0])
             time.sleep(delay)  # the moment to be killed at is what is drawn
             service.kill()
 
@@ -93,6 +99,13 @@ def _settled(service: RunningService, query_id: str) -> str:
         if state not in ("QUEUED", "RUNNING"):
             return state
     raise AssertionError(f"query {query_id} does not end")
+
+
+def _await_upload(server: S3Server, query_id: str) -> None:
+    """Wait until the query's first upload, or its end: what follows is the narrow part."""
+    deadline = time.monotonic() + SWEEP_SECONDS_MAX
+    while not _left(server, query_id) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _left_behind(server: S3Server, query_id: str) -> list[str]:

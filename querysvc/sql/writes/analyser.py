@@ -135,6 +135,7 @@ class _Analysis:
         names = self._column_names(node, query)
         columns = [(name, column.type) for name, column in zip(names, query.columns, strict=True)]
         layout = self._layout(columns, properties)
+        layouts.check_json(layout)
         return CreateTableAs(
             table=table,
             query=together(labelled(query, names), layout.partition_keys),

@@ -107,7 +107,25 @@ def table_layout(table: Table, columns: Sequence[TableColumn]) -> WriteLayout:
         keys,
     )
     _check_csv(layout)
+    check_json(layout)
     return layout
+
+
+def check_json(layout: WriteLayout) -> None:
+    """Trino writes binary values of JSON tables in base64, and reads them as they are."""
+    if layout.format.storage_format not in (StorageFormat.JSON, StorageFormat.OPENX_JSON):
+        return
+    for column in layout.data_columns:
+        if _holds_binary(column.type):
+            raise StatementError(
+                ErrorCode.NOT_SUPPORTED,
+                f"Column '{column.name}' is {column.type}, which a JSON table would not give back"
+                " as it was; store to_base64 of it",
+            )
+
+
+def _holds_binary(type_: TrinoType) -> bool:
+    return type_ == VARBINARY or any(map(_holds_binary, type_.children))
 
 
 # What readers would take away from rows that are written, or read otherwise than they are written.

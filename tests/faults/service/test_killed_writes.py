@@ -10,7 +10,7 @@ from tests.support.killed_writes import cycles
 from tests.support.s3 import S3Server, require_versitygw, versitygw
 
 SEED = 20261123
-COUNT = 2
+COUNT = 4
 """benchmarks/killed_writes.py runs many more, and records them."""
 
 

@@ -100,6 +100,7 @@ REFUSED = [
     ),
     ("CREATE TABLE n AS SELECT JSON '1' AS x", "NOT_SUPPORTED: Unsupported Hive type: json"),
     ("CREATE TABLE n WITH (format = 'CSV') AS SELECT 1 AS x", "only supports VARCHAR (unbounded)"),
+    ("CREATE TABLE n WITH (format = 'JSON') AS SELECT ARRAY[X'41'] AS x", "would not give back"),
     ("CREATE TABLE n AS SELECT ? AS x", "Incorrect number of parameters: expected 1 but found 0"),
     ("INSERT INTO n VALUES 1", "TABLE_NOT_FOUND: line 1:1: Table 'awsdatacatalog.w.n' does not"),
     (
