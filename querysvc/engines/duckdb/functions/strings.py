@@ -32,6 +32,7 @@ from querysvc.types.algebra import BIGINT, Array, Char, Varchar
 
 _INVALID: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
 _INTEGER_MAX: Final = 2**31 - 1
+_SLICE_BYTES_MAX: Final = 2_147_483_639
 _LONG_MAX: Final = 2**63 - 1
 _UNBOUNDED: Final = Varchar(None)
 
@@ -149,11 +150,15 @@ def _substring(site: CallSite) -> Sql:
 def _pad(name: str) -> Callable[[CallSite], Sql]:
     def build(site: CallSite) -> Sql:
         def body(text: Sql, size: Sql, pad: Sql) -> Sql:
+            # Trino fails with GENERIC_INTERNAL_ERROR, which TRY would have to let through.
+            message = f"Cannot allocate slice larger than {_SLICE_BYTES_MAX} bytes"
+            too_large = fail(_INVALID, message)
             range_ = Sql(f"({size} NOT BETWEEN 0 AND {_INTEGER_MAX})")
             return case(
                 [
                     (range_, fail(_INVALID, "Target length must be in the range [0..2147483647]")),
                     (Sql(f"({pad} = '')"), fail(_INVALID, "Padding string must not be empty")),
+                    (Sql(f"({size} > {_SLICE_BYTES_MAX})"), too_large),
                 ],
                 Sql(f"{name}({text}, CAST({size} AS INTEGER), {pad})"),
             )

@@ -17,7 +17,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
 )
 from querysvc.engines.duckdb.lowering.keys import check_orderable, key_form
 from querysvc.engines.duckdb.lowering.sorting import sort_list
-from querysvc.engines.duckdb.lowering.types import not_supported
+from querysvc.engines.duckdb.lowering.types import is_fine, not_supported
 from querysvc.errors import ErrorCode
 from querysvc.tree import (
     BoundKind,
@@ -148,6 +148,8 @@ _INSTANTS: Final = (Timestamp, TimestampTz, Time)
 
 def _range_offset(value: Sql, offset_type: TrinoType, key_type: TrinoType) -> Sql:
     """An interval's storage form is a number: as an offset of instants it is an INTERVAL again."""
+    if is_fine(key_type):
+        raise not_supported(f"RANGE frame of {key_type}")
     if key_type == DATE or isinstance(key_type, _INSTANTS):
         if offset_type == INTERVAL_YEAR_TO_MONTH:
             return Sql(f"to_months({value})")
