@@ -14,6 +14,18 @@ MANY = "(SELECT h * 1000 + l AS n FROM UNNEST(sequence(0, 49)) a(h), UNNEST(sequ
 ROWS = 50_000
 
 
+TYPES = """SELECT * FROM (VALUES
+ (1, 'a b', ARRAY['x', 'y'], MAP(ARRAY[CAST('k' AS varchar)], ARRAY[1]),
+  CAST(ROW(1, 'q') AS ROW(a integer, b varchar)), 1.5e0, REAL '2.5', DECIMAL '1.10', true,
+  DATE '2020-01-01', TIMESTAMP '2020-01-01 01:02:03.456', CAST('a' AS char(3)), to_utf8('AB')),
+ (NULL, '', ARRAY[], MAP(), NULL, 1e10, REAL '1e10', NULL, NULL, DATE '1850-01-01',
+  TIMESTAMP '1960-01-01 01:02:03.000', NULL, NULL),
+ (3, 'é"\\', ARRAY[NULL, 'z'], MAP(ARRAY[CAST('k' AS varchar), 'l'], ARRAY[NULL, 2]),
+  CAST(ROW(NULL, NULL) AS ROW(a integer, b varchar)), -1e-7, REAL '-0.1', DECIMAL '-0.01', false,
+  DATE '2024-02-29', TIMESTAMP '2024-02-29 23:59:59.999', 'abc', X'')
+) t(i, v, a, m, r, d, f, n, b, day, t, c, x)"""
+
+
 def count(service: RunningService, table: str) -> int:
     query_id = service.client.run(f"SELECT count(*) FROM {table}")["id"]
     ((found,),) = service.client.rows(query_id)
@@ -29,6 +41,20 @@ def table(service: RunningService) -> str:
         f" SELECT n, n % 5 AS p FROM {MANY}"
     )
     return "made.seen"
+
+
+@pytest.mark.parametrize("form", ["PARQUET", "ORC", "AVRO", "JSON", "TEXTFILE"])
+def test_every_type_is_read_as_it_was_written(
+    service: RunningService, table: str, form: str
+) -> None:
+    all_but_binary = TYPES.replace("SELECT *", "SELECT i, v, a, m, r, d, f, n, b, day, t, c")
+    rows = all_but_binary if form == "JSON" else TYPES
+    made = f"made.types_{form.lower()}"
+    service.client.run(
+        f"CREATE TABLE {made} WITH (format = '{form}', external_location = 's3://data/{made}/')"
+        f" AS {rows}"
+    )
+    assert count(service, f"(SELECT * FROM {made} INTERSECT {rows}) x") == 3
 
 
 @pytest.mark.timeout(120)
