@@ -249,7 +249,7 @@ class Connection:
                 try:
                     await self._guarded(handler, message)
                 except (QueryServiceError, WireError) as error:
-                    self._tell(session, error, _statement_of(message, session))
+                    self._tell(session, error, extended.statement_of(message))
                     is_skipping = True
 
     async def _ready(self, session: PgSession) -> None:
@@ -306,17 +306,6 @@ class Connection:
     ) -> None:
         session.failed()
         self._transport.write(error_message(error, position=_position(error, statement)))
-
-
-def _statement_of(message: object, session: PgSession) -> st.Statement | None:
-    if isinstance(message, messages.Execute):
-        name = message.portal
-    elif isinstance(message, messages.Describe) and message.is_portal:
-        name = message.name
-    else:
-        return None
-    portal = session.portals.get(name)
-    return None if portal is None else portal.statement
 
 
 def _position(error: QueryServiceError | WireError, statement: st.Statement | None) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -25,6 +25,8 @@ from querysvc_drivers.pgwire.session import PgSession, Portal, description
 from querysvc_drivers.pgwire.sources import RowSource
 from querysvc_drivers.pgwire.types import Column, Oid, column, pg_type, trino_type
 
+_STATEMENTS_MAX: Final = 10_000
+"""Prepared statements of one session."""
 Start = Callable[[], Coroutine[Any, Any, RowSource]]
 
 
@@ -38,6 +40,8 @@ class Prepared:
     """The parameters' types, once they are known."""
     columns: tuple[Column, ...] | None = None
     """The columns that the client was told."""
+    is_described: bool = False
+    """Whether the columns are found out: types may be known without."""
 
 
 class LazySource:
@@ -92,6 +96,8 @@ class ExtendedProtocol:
                 DUPLICATE_PREPARED_STATEMENT,
                 f'prepared statement "{message.name}" already exists',
             )
+        if len(self._statements) >= _STATEMENTS_MAX:
+            raise WireError("53400", f"more than {_STATEMENTS_MAX} prepared statements")
         found = split(message.sql)
         if len(found) > 1:
             raise WireError("42601", "cannot insert multiple commands into a prepared statement")
@@ -105,6 +111,7 @@ class ExtendedProtocol:
         session = self._session
         if message.portal and message.portal in session.portals:
             raise WireError(DUPLICATE_CURSOR, f'cursor "{message.portal}" already exists')
+        session.require_room()
         values = await self._values(prepared, message)
         await self._drop_portal(message.portal)
         statement = prepared.statement
@@ -127,6 +134,17 @@ class ExtendedProtocol:
         if isinstance(statement, st.Fetch) and not any(message.result_formats):
             return self._session.portal(statement.name).formats
         return message.result_formats
+
+    def statement_of(self, message: object) -> st.Statement | None:
+        """The statement that a message is about, to place its errors in."""
+        match message:
+            case messages.Execute(name, _) | messages.Describe(True, name):
+                portal = self._session.portals.get(name)
+                return None if portal is None else portal.statement
+            case messages.Bind(_, name) | messages.Describe(False, name):
+                prepared = self._statements.get(name)
+                return None if prepared is None else prepared.statement
+        return None
 
     async def describe(self, message: messages.Describe) -> None:
         """Tell a statement's parameters and columns, or a portal's columns."""
@@ -205,7 +223,7 @@ class ExtendedProtocol:
 
     async def _resolve(self, prepared: Prepared, *, is_for_values: bool = False) -> None:
         """Find out a statement's parameter types and columns, once."""
-        if prepared.types is not None:
+        if prepared.is_described or (is_for_values and prepared.types is not None):
             return
         statement = prepared.statement
         query = statement.query if isinstance(statement, st.Copy) else statement
@@ -214,6 +232,7 @@ class ExtendedProtocol:
         if is_for_values and all(declared):
             prepared.types = declared
             return
+        prepared.is_described = True
         if isinstance(query, st.CatalogQuery):
             await self._resolve_catalog(prepared, query, declared)
         elif isinstance(query, st.UserQuery):

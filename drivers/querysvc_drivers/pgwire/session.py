@@ -42,6 +42,7 @@ IDLE, IN_TRANSACTION, FAILED = "I", "T", "E"
 DEFAULT_SCHEMA: Final = "default"
 _WRITE_BYTES: Final = 1 << 20
 """About so many bytes of rows are made and sent at once."""
+_PORTALS_MAX: Final = 1000
 _INLINE_ROWS_MAX: Final = 100
 """So few rows are encoded at once, without a thread."""
 _ENDS_FAILED: Final = frozenset(
@@ -198,7 +199,7 @@ class PgSession:
         if (
             self.status == IN_TRANSACTION
             and isinstance(statement, st.UserQuery)
-            and statement.is_write
+            and statement.may_write
         ):
             raise StatementError(
                 ErrorCode.AUTOCOMMIT_WRITE_CONFLICT,
@@ -303,6 +304,11 @@ class PgSession:
             return
         self.output.write(description(columns, self.row_format(portal, columns).formats))
 
+    def require_room(self) -> None:
+        """Refuse a portal more when a session has many: each may hold a query."""
+        if len(self.portals) >= _PORTALS_MAX:
+            raise WireError("53400", f"more than {_PORTALS_MAX} portals and cursors are open")
+
     def portal(self, name: str) -> Portal:
         """An open portal or cursor."""
         found = self.portals.get(name)
@@ -380,6 +386,7 @@ class PgSession:
     async def _declare(self, statement: st.DeclareCursor) -> RowSource:
         if self.status == IDLE and not statement.is_held:
             raise WireError("25P01", "DECLARE CURSOR can only be used in transaction blocks")
+        self.require_room()
         if statement.name in self.portals:
             raise WireError(DUPLICATE_CURSOR, f'cursor "{statement.name}" already exists')
         source, _ = await self.source(statement.query)

@@ -22,8 +22,13 @@ class UserQuery:
 
     @property
     def is_write(self) -> bool:
-        """Whether a transaction would have to undo it."""
+        """Whether it changes something and gives no rows."""
         return self.word in _WRITE_WORDS
+
+    @property
+    def may_write(self) -> bool:
+        """Whether a transaction might have to undo it: what EXECUTE runs is not known here."""
+        return self.is_write or self.word == "EXECUTE"
 
 
 @dataclass(frozen=True, slots=True)

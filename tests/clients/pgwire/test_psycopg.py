@@ -272,3 +272,9 @@ def _until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_an_error_of_a_prepared_statement_is_placed_in_its_text(connection: Any) -> None:
+    with pytest.raises(psycopg.errors.UndefinedColumn) as raised:
+        connection.execute("SELECT %s::int, nope FROM nation", (1,))
+    assert raised.value.diag.statement_position == "17"
