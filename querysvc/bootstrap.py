@@ -60,6 +60,7 @@ from querysvc.service.statements import SelectExecutor, StatementExecutor
 from querysvc.service.system_listing import Listing
 from querysvc.service.system_metadata import SystemMetadata
 from querysvc.service.system_tables import SystemTablePlanner, SystemTables
+from querysvc.service.table_checkup import TableCheckup
 from querysvc.service.tags import ResourceTags
 from querysvc.service.upkeep import Upkeep
 from querysvc.service.watch import Watchers
@@ -277,6 +278,7 @@ class Application:
         self.crawler = Crawler(
             self.storage, self.gate, self.views.catalog, self.policies.access_of, self._audit
         )
+        self.checkup = TableCheckup(self.storage, self.crawler, self.views.catalog)
         self.metrics.watch(self._gauges())
 
     def _planner(self) -> QueryPlanner:

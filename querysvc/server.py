@@ -93,6 +93,7 @@ def http_application(application: Application) -> FastAPI:
             catalog_of=application.views.catalog,
             policies=application.policies,
             crawler=application.crawler,
+            checkup=application.checkup,
             authenticate=application.authenticator.authenticate,
             readiness=application.readiness,
             metrics=application.metrics.exposition,

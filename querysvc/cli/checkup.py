@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from querysvc.errors import QueryServiceError
 from querysvc.settings import Settings
+
+if TYPE_CHECKING:
+    from querysvc.client import Client
 
 CLOCK_SKEW_SECONDS_MAX: Final = 300.0
 """S3 refuses signatures that are 15 minutes off; a third of it is worth a warning."""
@@ -50,6 +53,22 @@ def run(settings: Settings) -> bool:
             typer.echo(f" {finding.subject}: {finding.text}")
             is_bad = is_bad or finding.is_bad
     return is_bad
+
+
+def table(client: Client, name: str) -> int:
+    """Print what a service finds wrong with a table; the exit code, 1 when there is something."""
+    database, _, table_name = name.rpartition(".")
+    path = f"/v1/catalogs/awsdatacatalog/databases/{database or 'default'}/tables/{table_name}"
+    findings = client.get(f"{path}/checkup")["findings"]
+    for finding in findings:
+        typer.secho("!", fg="yellow", nl=False)
+        typer.echo(f" {finding['problem']}: {finding['detail']}")
+        if finding["statement"]:
+            typer.echo(f"    {finding['statement']};")
+    if not findings:
+        typer.secho("✓", fg="green", nl=False)
+        typer.echo(f" {name}: nothing is wrong")
+    return 1 if findings else 0
 
 
 def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from querysvc.cli import exit_codes
+from querysvc.cli.connection import DEFAULT_SERVER, ApiKeyOption, ServerOption, connect
 
 if TYPE_CHECKING:
     from querysvc.service.auth import Authenticator
@@ -90,12 +91,28 @@ def settings() -> None:
 
 
 def doctor(
-    context: typer.Context, config: ConfigOption = None, state_dir: StateDirOption = None
+    context: typer.Context,
+    what: Annotated[
+        list[str] | None, typer.Argument(help="Nothing, or `table` and the name of one.")
+    ] = None,
+    config: ConfigOption = None,
+    state_dir: StateDirOption = None,
+    server: ServerOption = DEFAULT_SERVER,
+    api_key: ApiKeyOption = None,
 ) -> None:
-    """Check what the service needs: S3, credentials, clock, disk, engine, containment."""
+    """Check what the service needs: S3, credentials, clock, disk, engine, containment.
+
+    `querysvc doctor table db.name` asks a running service what is wrong with a table.
+    """
     from querysvc.cli import checkup
 
-    loaded = load(config, {"state_dir": state_dir, **_extra_flags(context.args)})
+    words = [*(what or ()), *context.args]  # settings are flags too, and may stand anywhere
+    match words:
+        case ["table", name]:
+            with connect(server, api_key) as client:
+                raise typer.Exit(checkup.table(client, name))
+
+    loaded = load(config, {"state_dir": state_dir, **_extra_flags(words)})
     raise typer.Exit(exit_codes.SYSTEM_ERROR if checkup.run(loaded) else 0)
 
 

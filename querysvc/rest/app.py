@@ -13,6 +13,7 @@ from querysvc.rest.security import Authenticate
 from querysvc.service.crawl import Crawler
 from querysvc.service.policies import Policies
 from querysvc.service.queries import QueryService
+from querysvc.service.table_checkup import TableCheckup
 from querysvc.service.work_groups import WorkGroupService
 from querysvc_catalog.service import CatalogService
 
@@ -33,6 +34,7 @@ class RestServices:
     catalog_of: Callable[[Principal], CatalogService]
     policies: Policies
     crawler: Crawler
+    checkup: TableCheckup
     authenticate: Authenticate
     readiness: Callable[[], dict[str, str]]
     metrics: Callable[[], bytes]
@@ -67,5 +69,5 @@ def create_app(services: RestServices) -> FastAPI:
     app.include_router(catalog.router(services.catalog_of))
     app.include_router(work_groups.router(services.work_groups))
     app.include_router(grants.router(services.policies))
-    app.include_router(crawl.router(services.crawler))
+    app.include_router(crawl.router(services.crawler, services.checkup))
     return app

@@ -1,4 +1,4 @@
-"""/v1/crawl: what tables lie under a location."""
+"""/v1/crawl: what tables lie under a location; a table's checkup."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from querysvc.rest.catalog import TableResource
 from querysvc.rest.security import Caller
 from querysvc.service.crawl import CrawledTable, Crawler, CrawlRequest
+from querysvc.service.table_checkup import TableCheckup
+from querysvc_catalog.model import TableName
 
 
 class Crawl(BaseModel):
@@ -57,8 +59,22 @@ class CrawlResult(BaseModel):
     is_applied: bool
 
 
-def router(crawler: Crawler) -> APIRouter:
-    """The route over the crawler."""
+class TableFinding(BaseModel):
+    """One thing that is wrong with a table."""
+
+    problem: str
+    detail: str
+    statement: str | None = Field(description="What mends it, where a statement can.")
+
+
+class Checkup(BaseModel):
+    """What is wrong with a table; nothing for one that is well."""
+
+    findings: list[TableFinding]
+
+
+def router(crawler: Crawler, checkup: TableCheckup) -> APIRouter:
+    """The routes over the crawler and the checkup."""
     routes = APIRouter(prefix="/v1", tags=["catalog"])
 
     @routes.post("/crawl", operation_id="crawl")
@@ -69,5 +85,19 @@ def router(crawler: Crawler) -> APIRouter:
         if request.apply:
             await asyncio.to_thread(crawler.apply, found, caller)
         return CrawlResult(tables=[FoundTable.of(one) for one in found], is_applied=request.apply)
+
+    @routes.get(
+        "/catalogs/{catalog}/databases/{database}/tables/{table}/checkup", operation_id="checkTable"
+    )
+    async def check(catalog: str, database: str, table: str, caller: Caller) -> Checkup:
+        """Tell what is wrong with a table, and the statements that mend it."""
+        name = TableName(catalog, database, table)
+        found = await asyncio.to_thread(checkup.check, name, caller)
+        return Checkup(
+            findings=[
+                TableFinding(problem=one.problem, detail=one.detail, statement=one.statement)
+                for one in found
+            ]
+        )
 
     return routes

@@ -37,7 +37,7 @@ GATE_OPERATIONS: Final = {"infer": "querysvc.inference.infer:infer"}
 _SAMPLES_MAX: Final = 8
 _SAMPLE_BYTES: Final = 1 << 20
 _BATCH: Final = 1000
-_UNREADABLE_CLASSES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+ARCHIVED_CLASSES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +119,13 @@ class Crawler:
     def _table(
         self, folder: TableFolder, request: CrawlRequest, principal: Principal
     ) -> CrawledTable:
-        readable = [one for one in folder.objects if one.storage_class not in _UNREADABLE_CLASSES]
+        readable = [one for one in folder.objects if one.storage_class not in ARCHIVED_CLASSES]
         if not readable:
             raise QueryServiceError(
                 ErrorCode.OBJECT_ARCHIVED,
                 f"All objects under {folder.location} are archived; restore one to sample it",
             )
-        inferred = self._infer(_spread(readable))
+        inferred = self.infer(readable)
         descriptor = _descriptor(folder, inferred)
         keys = tuple(Column(name, kind) for name, kind in key_types(folder))
         table = Table(
@@ -155,7 +155,9 @@ class Crawler:
             projection(folder),
         )
 
-    def _infer(self, objects: Sequence[StoredObject]) -> Inferred:
+    def infer(self, candidates: Sequence[StoredObject]) -> Inferred:
+        """The schema of a few of these objects, read here and understood in the gate."""
+        objects = _spread(candidates)
         heads = self._storage.read_ranges(
             [(one, 0, min(one.size, _SAMPLE_BYTES)) for one in objects]
         )

@@ -63,3 +63,44 @@ def test_a_table_can_be_named_and_damage_is_told(service: RunningService) -> Non
 def test_nothing_to_crawl_is_told(service: RunningService, location: str, code: str) -> None:
     with pytest.raises(ServiceError, match=code):
         service.client.post("/v1/crawl", {"location": location})
+
+
+def test_a_table_that_is_well_has_no_findings(service: RunningService, crawled: str) -> None:
+    service.cli("crawl", "s3://data/orders/", "--apply", "-d", crawled, "--table", "well")
+    done = service.cli("doctor", "table", "crawled.well")
+    assert (done.returncode, b"nothing is wrong" in done.stdout) == (0, True), done.stdout
+
+
+def test_what_is_wrong_with_a_table_comes_with_what_mends_it(
+    service: RunningService, crawled: str
+) -> None:
+    service.client.run(
+        """CREATE EXTERNAL TABLE crawled.ill (id int, gone string)
+           PARTITIONED BY (day date) STORED AS PARQUET LOCATION 's3://data/orders/'"""
+    )
+    service.client.run("ALTER TABLE crawled.ill ADD PARTITION (day = '2024-01-01')")
+    service.client.run("ALTER TABLE crawled.ill ADD PARTITION (day = '1999-01-01')")
+    done = service.cli("doctor", "table", "crawled.ill")
+    assert done.returncode == 1, done.stderr
+    text = done.stdout.decode()
+    for told in (
+        "1 folders are no partitions, such as day=2024-01-02",
+        "MSCK REPAIR TABLE crawled.ill;",
+        "partitions without objects",
+        "ALTER TABLE crawled.ill DROP PARTITION (day = '1999-01-01');",
+        "no sampled object has gone",
+        "ALTER TABLE crawled.ill ADD COLUMNS (`amount` decimal(10,2), `note` string);",
+        "column id is declared int, the objects hold bigint",
+        "ALTER TABLE crawled.ill CHANGE COLUMN `id` `id` bigint;",
+    ):
+        assert told in text
+    for line in text.splitlines():
+        if line.startswith("    "):
+            service.client.run(line.strip("; "))
+    again = service.cli("doctor", "table", "crawled.ill").stdout.decode()
+    assert again.count("!") == 1, "the column without data is left"
+
+
+def test_doctor_still_takes_settings(service: RunningService) -> None:
+    done = service.cli("doctor", "table")
+    assert done.returncode != 0
