@@ -30,7 +30,6 @@ from querysvc_drivers.pgwire.catalog.definitions import (
     format_type,
     procedures_by_oid,
     types_by_name,
-    types_by_oid,
 )
 from querysvc_drivers.pgwire.catalog.relations import CLASS_OID, OWNER_OID
 from querysvc_drivers.pgwire.catalog.snapshot import Relation, Snapshot
@@ -106,7 +105,6 @@ class Functions:
             "pg_get_viewdef": Function((1, 2), TEXT, self._view),
             "pg_table_is_visible": Function((1, 1), BOOL, self._is_visible),
             "to_regclass": Function((1, 1), int(Oid.REGCLASS), self._relation),
-            "pg_relation_kind": Function((1, 1), TEXT, lambda _: None),
             "_regclass_in": Function((1, 1), int(Oid.REGCLASS), self._relation_or_error),
             "_regclass_out": Function((1, 1), TEXT, self._relation_name),
             "_regnamespace_in": Function((1, 1), int(Oid.REGNAMESPACE), self._schema),
@@ -352,11 +350,6 @@ def _rows_in_list(*_: object) -> None:
     )
 
 
-def _type_of_element(oid: int | None) -> int | None:
-    type_ = None if oid is None else types_by_oid().get(oid)
-    return None if type_ is None else int(type_.values["typelem"])
-
-
 STATIC: Final[Mapping[str, Function]] = {
     "version": _constant(TEXT, "PostgreSQL 15.0 (querysvc), Trino's dialect, 64-bit"),
     "format_type": Function((1, 2), TEXT, lambda oid, modifier=None: format_type(oid, modifier)),
@@ -457,8 +450,6 @@ STATIC: Final[Mapping[str, Function]] = {
     "inet_client_port": _nothing(0, INT4),
     "txid_current": _constant(INT8, 1),
     "pg_get_keywords": _nothing(0),
-    "getpgusername": _nothing(0),
-    "_element_type": Function((1, 1), OID, _type_of_element),
 }
 """The functions that need no snapshot."""
 

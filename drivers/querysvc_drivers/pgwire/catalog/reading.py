@@ -25,6 +25,7 @@ from querysvc_drivers.pgwire.types import ARRAYS, Oid
 _ARRAY_CAST: Final = re.compile(
     r'::\s*(?:pg_catalog\.)?(oid|regtype|regclass|xid|name|"char")\s*\[\s*\]', re.IGNORECASE
 )
+_TEXT_OR_ARRAY_CAST: Final = re.compile(f"'(?:[^']|'')*'|{_ARRAY_CAST.pattern}", re.IGNORECASE)
 _ARRAY_PARAMETER: Final = re.compile(r"\$(\d+)" + _ARRAY_CAST.pattern, re.IGNORECASE)
 _PLAIN_TYPES: Final = {"name": "text", '"char"': "text"}
 TABLE_FUNCTIONS: Final = frozenset({"pg_get_keywords", "unnest", "generate_series"})
@@ -70,7 +71,7 @@ def read_catalog_query(sql: str) -> CatalogReading | None:
 
 def parse(sql: str) -> exp.Expr:
     """One statement's tree."""
-    text = _ARRAY_CAST.sub(lambda m: f"::{_PLAIN_TYPES.get(m[1].lower(), 'bigint')}[]", sql)
+    text = _TEXT_OR_ARRAY_CAST.sub(_readable, sql)
     try:
         trees = [tree for tree in sqlglot.parse(text, read="postgres") if tree is not None]
     except (SqlglotError, RecursionError) as error:
@@ -79,6 +80,13 @@ def parse(sql: str) -> exp.Expr:
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise StatementError(ErrorCode.SYNTAX_ERROR, "a query is expected")
     return trees[0]
+
+
+def _readable(match: re.Match[str]) -> str:
+    """An array's cast with a type that sqlglot knows; texts stay as they are."""
+    if match[1] is None:
+        return match[0]
+    return f"::{_PLAIN_TYPES.get(match[1].lower(), 'bigint')}[]"
 
 
 def relation_name(table: exp.Table, ctes: frozenset[str]) -> str | None:

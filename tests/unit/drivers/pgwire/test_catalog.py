@@ -95,6 +95,11 @@ def test_parameters_are_values(snapshot: Snapshot) -> None:
     assert dict(reading.parameter_types) == {1: 26, 2: 1028}
 
 
+def test_a_text_that_looks_like_a_cast_stays_a_text(snapshot: Snapshot) -> None:
+    sql = "SELECT 'it''s ::oid[]', $1::oid[], current_schema()"
+    assert ask(snapshot, sql, "{1,2}") == [("it's ::oid[]", [1, 2], "shop")]
+
+
 def test_columns_have_postgresqls_names_and_types(snapshot: Snapshot) -> None:
     sql = (
         "SELECT c.oid, relname, relkind, relhasindex, reltuples, count(*), 1, 'x', c.oid::regclass,"
