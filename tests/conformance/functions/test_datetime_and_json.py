@@ -13,9 +13,7 @@ from tests.support.local_engine import LocalEngine
 
 HERE = Path(__file__).parent
 
-REFUSED = (
-    "SELECT parse_datetime('BC 0001', 'G yyyy')",
-)
+REFUSED = ("SELECT parse_datetime('BC 0001', 'G yyyy')",)
 
 
 @pytest.mark.parametrize("family", ["datetime", "json"])

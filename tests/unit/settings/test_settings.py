@@ -12,7 +12,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.settings import Settings, describe_settings, load_settings
 
 UNITS = ("_seconds", "_bytes", "_max", "_threads", "_processes", "_workers")
-PLAIN_NUMBERS = {"port"}
+PLAIN_NUMBERS = {"pg_port", "flight_port", "port"}
 
 
 @pytest.fixture(autouse=True)
