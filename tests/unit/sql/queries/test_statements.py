@@ -34,14 +34,16 @@ def _with_view(sql: str, *stored: ResultColumn) -> MemoryMetadata:
 
 def test_view_has_its_stored_names_and_types() -> None:
     metadata = _with_view(
-        "SELECT nationkey, 7 FROM nation", ResultColumn("k", BIGINT), ResultColumn("n", BIGINT)
+        "SELECT nationkey AS k, 7 AS n FROM nation",
+        ResultColumn("k", BIGINT),
+        ResultColumn("n", BIGINT),
     )
     result = analysed("SELECT * FROM v", metadata)
     assert result.columns == (ResultColumn("k", BIGINT), ResultColumn("n", BIGINT))
 
 
 def test_view_sees_no_cte_and_no_column_of_the_query_around() -> None:
-    metadata = _with_view("SELECT nationkey FROM nation", ResultColumn("k", BIGINT))
+    metadata = _with_view("SELECT nationkey AS k FROM nation", ResultColumn("k", BIGINT))
     assert _names("WITH nation AS (SELECT 1 x) SELECT * FROM v", metadata) == ["k"]
     outer = _with_view("SELECT outside", ResultColumn("k", BIGINT))
     assert _error("SELECT (SELECT k FROM v) FROM (SELECT 1 outside)", outer).code is (
@@ -150,7 +152,8 @@ def test_unused_cte_is_checked_and_not_read() -> None:
 
 def test_unused_cte_of_a_view_is_not_read() -> None:
     metadata = _with_view(
-        "WITH a AS (SELECT * FROM nation) SELECT regionkey FROM region", ResultColumn("k", BIGINT)
+        "WITH a AS (SELECT * FROM nation) SELECT regionkey AS k FROM region",
+        ResultColumn("k", BIGINT),
     )
     result = analysed("SELECT k FROM v", metadata)
     assert [table.table.name for table in result.tables] == ["region"]
