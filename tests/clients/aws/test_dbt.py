@@ -18,6 +18,7 @@ from tests.support.tools import require_tool
 
 PROJECT = Path(__file__).parent / "dbt_project"
 Dbt = Callable[..., str]
+pytestmark = pytest.mark.xdist_group("dbt")  # the project is built once
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,12 @@ def dbt(project: Path, aws: Aws, s3: S3Server, shared_keys: None) -> Dbt:
 
 
 @pytest.fixture(scope="module")
+def built(dbt: Dbt) -> None:
+    """The whole project, built once."""
+    assert "PASS=8 WARN=0 ERROR=0" in dbt("build")
+
+
+@pytest.fixture(scope="module")
 def rows(aws: Aws) -> Callable[[str], list[list[Any]]]:
     athena = aws.client("athena")
 
@@ -66,9 +73,8 @@ def rows(aws: Aws) -> Callable[[str], list[list[Any]]]:
 
 
 def test_a_project_is_built_and_built_again_when_its_data_change(
-    dbt: Dbt, project: Path, rows: Callable[[str], list[list[Any]]]
+    built: None, dbt: Dbt, project: Path, rows: Callable[[str], list[list[Any]]]
 ) -> None:
-    assert "PASS=8 WARN=0 ERROR=0" in dbt("build")
     people = "SELECT people, country FROM analytics.by_country ORDER BY country"
     assert rows(people) == [["1", "FI"], ["1", "GB"], ["1", "US"]]
 
@@ -91,7 +97,7 @@ def test_a_project_is_built_and_built_again_when_its_data_change(
     ]
 
 
-def test_docs_tell_every_relation_with_its_columns(dbt: Dbt, project: Path) -> None:
+def test_docs_tell_every_relation_with_its_columns(built: None, dbt: Dbt, project: Path) -> None:
     dbt("docs", "generate")
     catalog = json.loads((project / "target" / "catalog.json").read_text())
     assert catalog["errors"] is None
