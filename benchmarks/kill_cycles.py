@@ -30,7 +30,7 @@ def main() -> int:
         server = stack.enter_context(versitygw(folder / "s3"))
         state = {}
         if options.postgresql:
-            state["state_url"] = stack.enter_context(running_server())
+            state["database_url"] = stack.enter_context(running_server())
         found = run(server, folder / "state", options.cycles, options.seed, **state)
     store = "postgresql" if options.postgresql else "sqlite"
     record(

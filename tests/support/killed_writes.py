@@ -117,11 +117,16 @@ def _left_behind(server: S3Server, query_id: str) -> list[str]:
 
 
 def _left(server: S3Server, query_id: str) -> list[str]:
+    return [key for key in stored_keys(server) if query_id in key]
+
+
+def stored_keys(server: S3Server) -> list[str]:
+    """The keys of all objects and of all open uploads."""
     client = server.client()
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
     uploads = client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
-    return [key for key in (*keys, *(one["Key"] for one in uploads)) if query_id in key]
+    return keys + [one["Key"] for one in uploads]
 
 
 def _problems(service: RunningService, state: str, made: str | None, expected: int) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from querysvc.client import Client, ServiceError, ServiceUnreachableError
+from querysvc.settings import Settings
 from tests.support.s3 import ACCESS_KEY, REGION, SECRET_KEY, free_port
 
 START_SECONDS_MAX = 60.0
@@ -54,6 +55,8 @@ def running_service(
     endpoint: str, state_dir: Path, *, port: int | None = None, **settings: Any
 ) -> Iterator[RunningService]:
     """Start the service and wait until it is ready; settings become QUERYSVC_… variables."""
+    unknown = settings.keys() - Settings.model_fields.keys()
+    assert not unknown, f"no such settings: {sorted(unknown)}"  # the service would ignore them
     port = port or free_port()
     state_dir.mkdir(parents=True, exist_ok=True)
     environment = {
