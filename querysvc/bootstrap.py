@@ -278,7 +278,9 @@ class Application:
         self.crawler = Crawler(
             self.storage, self.gate, self.views.catalog, self.policies.access_of, self._audit
         )
-        self.checkup = TableCheckup(self.storage, self.crawler, self.views.catalog)
+        self.checkup = TableCheckup(
+            self.storage, self.crawler, self.views.catalog, self.policies.access_of
+        )
         self.metrics.watch(self._gauges())
 
     def _planner(self) -> QueryPlanner:

@@ -8,38 +8,26 @@ mkdir -p "$bin"
 
 missing() { echo "NOT INSTALLED: $1: $2" >&2; }
 
-if [ ! -x "$bin/versitygw" ]; then
-    if command -v go >/dev/null; then
-        GOBIN="$bin" go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 \
-            || missing versitygw "go install failed"
-    elif [ "$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq golang-go >/dev/null; then
-        # Debian's Go fetches the newer toolchain that the module asks for through the Go proxy.
-        GOBIN="$bin" GOTOOLCHAIN=auto go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 \
-            || missing versitygw "go install failed"
-    else
-        missing versitygw "needs Go"
-    fi
-fi
+debian() { # name, packages…
+    name=$1; shift
+    [ "$(id -u)" = 0 ] || { missing "$name" "needs root for apt-get"; return 1; }
+    apt-get update -qq
+    # The tests start their own servers: a package must not replace one's configuration.
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        -o Dpkg::Options::=--force-confold "$@" >/dev/null || { missing "$name" "apt-get failed"; return 1; }
+}
 
-if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
-    if [ "$(id -u)" = 0 ]; then
-        apt-get update -qq
-        # The tests start their own server: the package must not start one.
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            -o Dpkg::Options::=--force-confold postgresql >/dev/null || missing postgresql "apt-get failed"
-    else
-        missing postgresql "needs root for apt-get"
-    fi
+if [ ! -x "$bin/versitygw" ]; then
+    # Debian's Go fetches the newer toolchain that the module asks for through the Go proxy.
+    { command -v go >/dev/null || debian Go golang-go; } \
+        && GOBIN="$bin" GOTOOLCHAIN=auto go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 \
+        || missing versitygw "go install failed"
 fi
-if ! command -v psql >/dev/null || ! odbcinst -q -d 2>/dev/null | grep -q "PostgreSQL Unicode"; then
-    if [ "$(id -u)" = 0 ]; then
-        apt-get update -qq
-        apt-get install -y -qq --no-install-recommends postgresql-client odbc-postgresql unixodbc \
-            >/dev/null || missing "psql and psqlODBC" "apt-get failed"
-    else
-        missing "psql and psqlODBC" "needs root for apt-get"
-    fi
-fi
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || debian PostgreSQL postgresql
+command -v psql >/dev/null || debian psql postgresql-client
+odbcinst -q -d 2>/dev/null | grep -q "PostgreSQL Unicode" || debian psqlODBC odbc-postgresql unixodbc
+# Maven gets the Java clients, and brings a Java runtime where there is none.
+command -v mvn >/dev/null || debian Maven maven default-jre-headless
 # Clients whose pins do not go together with ours live in environments of their own.
 client() { # name, packages…
     name=$1; shift

@@ -12,6 +12,7 @@ from querysvc.inference.hive_types import common
 from querysvc.inference.layout import TableFolder, table_folders
 from querysvc.model import Principal
 from querysvc.plan import StoredObject
+from querysvc.service.access import Access, denied, full_name
 from querysvc.service.catalog_errors import catalog_errors
 from querysvc.service.crawl import ARCHIVED_CLASSES, Crawler, SampleReader
 from querysvc.storage.locations import parse_location
@@ -43,13 +44,20 @@ class TableCheckup:
         storage: SampleReader,
         crawler: Crawler,
         catalog_of: Callable[[Principal], CatalogService],
+        access_of: Callable[[Principal], Access],
     ) -> None:
         self._storage = storage
         self._crawler = crawler
         self._catalog_of = catalog_of
+        self._access_of = access_of
 
     def check(self, name: TableName, principal: Principal) -> tuple[Finding, ...]:
-        """What is wrong with the table; nothing for a table that is well."""
+        """What is wrong with the table; nothing for a table that is well.
+
+        Findings tell of all its objects, so that only who may read all of it is answered.
+        """
+        if self._access_of(principal).visible(name) is not None:
+            raise denied(f"Cannot check table {full_name(name)} without all of its cells")
         catalog = self._catalog_of(principal)
         with catalog_errors():
             table = catalog.get_table(name)

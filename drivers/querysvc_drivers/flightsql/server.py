@@ -72,7 +72,7 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
         """The schema of a command's rows, and the ticket for them."""
         with translated():
             name, command = unpacked(descriptor.command)
-            schema, ticket = self._described(name, command, _principal(context))
+            schema, ticket = self._described(name, command, _principal(context), may_run=True)
             endpoint = flight.FlightEndpoint(ticket, [])
             return flight.FlightInfo(schema, descriptor, [endpoint], -1, -1)
 
@@ -80,7 +80,8 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
         """The schema alone."""
         with translated():
             name, command = unpacked(descriptor.command)
-            return flight.SchemaResult(self._described(name, command, _principal(context))[0])
+            schema, _ = self._described(name, command, _principal(context), may_run=False)
+            return flight.SchemaResult(schema)
 
     def do_get(self, context: Any, ticket: Any) -> Any:
         """The rows of a ticket."""
@@ -132,27 +133,34 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
             return iter(run(unpacked(action.body.to_pybytes())[1], _principal(context)))
 
     def _described(
-        self, name: str, command: Any, principal: Principal
+        self, name: str, command: Any, principal: Principal, *, may_run: bool
     ) -> tuple[pa.Schema, flight.Ticket]:
         if name in COMMANDS:
             return COMMANDS[name].schema(command), flight.Ticket(packed(command))
-        if name == "CommandStatementQuery":
-            statement = Statement(command.query, principal)
-            handle = self._statements.add(statement)
-        else:
-            handle = _handle(command)
-            statement = self._statements.get(handle, principal)
-        if statement.columns is None:
-            statement.columns = self._columns(statement)
+        statement = self._execution(name, command, principal)
+        statement.columns = self._columns(statement, may_run=may_run)
+        handle = self._statements.add(statement)
         ticket = flight.Ticket(packed(new("TicketStatementQuery", statement_handle=handle)))
         return public_schema(statement.columns), ticket
 
-    def _columns(self, statement: Statement) -> tuple[ResultColumn, ...]:
+    def _execution(self, name: str, command: Any, principal: Principal) -> Statement:
+        """A statement for one run: binding a prepared one anew changes no ticket given out."""
+        if name == "CommandStatementQuery":
+            return Statement(command.query, principal)
+        prepared = self._statements.get(_handle(command), principal)
+        return Statement(prepared.sql, principal, parameters=prepared.parameters)
+
+    def _columns(self, statement: Statement, *, may_run: bool) -> tuple[ResultColumn, ...]:
         described = self._services.parameter_types.describe(
             submission(statement), statement.principal, statement.parameters
         )
         if described.columns is not None:
             return described.columns
+        if not may_run:
+            raise QueryServiceError(
+                ErrorCode.NOT_SUPPORTED,
+                "The columns of a statement that is no query are known when it has run",
+            )
         return self._executions.columns(statement)
 
     def _bind(self, statement: Statement, reader: Any) -> None:
@@ -161,8 +169,6 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
         if rows:
             (row,) = pa.Table.from_batches(rows).combine_chunks().to_batches()
             statement.parameters = parameters_of(row)
-            statement.columns = None
-            statement.query_id = None
 
     def _prepare(self, request: Any, principal: Principal) -> list[bytes]:
         statement = Statement(request.query, principal)

@@ -22,15 +22,13 @@ _IDLE_SECONDS_MAX: Final = 3600.0
 
 @dataclass(slots=True)
 class Statement:
-    """A statement and what is known of it; `query_id` is its last run, once there was one."""
+    """A statement and what is known of it; `query_id` is its one run, once there is one."""
 
     sql: str
     principal: Principal
     columns: tuple[ResultColumn, ...] | None = None
     parameters: tuple[str, ...] = ()
     query_id: str | None = None
-    is_fetched: bool = False
-    """Whether somebody has come for the last run's rows: the next one wants another run."""
     used_at: float = field(default_factory=time.monotonic)
 
 

@@ -15,7 +15,9 @@ import adbc_driver_flightsql.dbapi as dbapi
 import adbc_driver_manager
 import pyarrow as pa
 import pytest
+from pyarrow import flight as arrow
 
+from querysvc_drivers.flightsql.messages import new, packed, unpacked
 from tests.clients.flightsql.conftest import BUCKET, FlightService
 
 HEADER = adbc_driver_flightsql.DatabaseOptions.AUTHORIZATION_HEADER.value
@@ -101,6 +103,77 @@ def test_statements_that_write_tell_their_rows(connection: Any) -> None:
         assert cursor.fetchall() == [(10,)]
         cursor.execute("SHOW TABLES IN shop")
         assert ("made",) in cursor.fetchall()
+
+
+def test_asking_for_a_schema_runs_nothing(connection: Any, flight: FlightService) -> None:
+    with connection.cursor() as cursor:
+        assert cursor.adbc_execute_schema("SELECT id, name FROM shop.people").names == [
+            "id",
+            "name",
+        ]
+    client = RawClient(flight)
+    asked = client.descriptor("CommandStatementQuery", query="CREATE DATABASE made_by_a_schema")
+    with pytest.raises(pa.ArrowException, match="known when it has run"):
+        client.flight.get_schema(asked, client.options)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW DATABASES")
+        assert ("made_by_a_schema",) not in cursor.fetchall()
+
+
+def test_a_ticket_keeps_its_parameters(flight: FlightService) -> None:
+    client = RawClient(flight)
+    request = packed(new("ActionCreatePreparedStatementRequest", query="SELECT ? AS n"))
+    action = arrow.Action("CreatePreparedStatement", request)
+    (answer,) = client.flight.do_action(action, client.options)
+    handle = unpacked(answer.body.to_pybytes())[1].prepared_statement_handle
+    command = client.descriptor("CommandPreparedStatementQuery", prepared_statement_handle=handle)
+    tickets = []
+    for number in (1, 2):
+        bound = pa.table({"parameter_1": pa.array([number], pa.int64())})
+        writer, reader = client.flight.do_put(command, bound.schema, client.options)
+        writer.write_table(bound)
+        writer.done_writing()
+        reader.read()
+        writer.close()
+        tickets.append(client.ticket(command))
+    assert [client.rows(one) for one in tickets] == [[{"n": 1}], [{"n": 2}]]
+
+
+def test_who_fetches_twice_writes_once(flight: FlightService, people: None) -> None:
+    client = RawClient(flight)
+    made = f"WITH (external_location = 's3://{BUCKET}/once/') AS SELECT 1 AS n"
+    client.run("DROP TABLE IF EXISTS shop.once")
+    client.run(f"CREATE TABLE shop.once {made}")
+    inserted = client.ticket(
+        client.descriptor("CommandStatementQuery", query="INSERT INTO shop.once VALUES 2")
+    )
+    assert client.rows(inserted) == client.rows(inserted)
+    assert client.run("SELECT count(*) AS n FROM shop.once") == [{"n": 2}]
+
+
+class RawClient:
+    """Flight's own client, without a driver between it and the messages."""
+
+    def __init__(self, service: FlightService) -> None:
+        self.flight = arrow.FlightClient(service.uri)
+        self.options = arrow.FlightCallOptions(
+            headers=[(b"authorization", f"Bearer {service.api_key}".encode())]
+        )
+
+    def descriptor(self, name: str, **fields: Any) -> Any:
+        return arrow.FlightDescriptor.for_command(packed(new(name, **fields)))
+
+    def ticket(self, descriptor: Any) -> Any:
+        return self.flight.get_flight_info(descriptor, self.options).endpoints[0].ticket
+
+    def rows(self, ticket: Any) -> list[dict[str, Any]]:
+        answer: list[dict[str, Any]] = (
+            self.flight.do_get(ticket, self.options).read_all().to_pylist()
+        )
+        return answer
+
+    def run(self, sql: str) -> list[dict[str, Any]]:
+        return self.rows(self.ticket(self.descriptor("CommandStatementQuery", query=sql)))
 
 
 def test_metadata(connection: Any) -> None:
