@@ -16,6 +16,7 @@ from querysvc.state.values import (
     KeyPair,
     NamedQuery,
     PreparedStatement,
+    StoredCrawler,
     WorkGroup,
 )
 
@@ -32,6 +33,7 @@ class MemoryRecords:
         self._usage: dict[tuple[str, datetime], int] = {}
         self._named_queries: dict[str, NamedQuery] = {}
         self._prepared: dict[tuple[str, str], PreparedStatement] = {}
+        self._crawlers: dict[str, StoredCrawler] = {}
         self._tags: dict[str, dict[str, str]] = {}
         self._audit: list[AuditEntry] = []
 
@@ -197,6 +199,31 @@ class MemoryRecords:
                     del self._named_queries[query.id]
             for key in [key for key in self._prepared if key[0] == work_group]:
                 del self._prepared[key]
+
+    def get_crawler(self, name: str) -> StoredCrawler | None:
+        return self._crawlers.get(name)
+
+    def list_crawlers(self) -> tuple[StoredCrawler, ...]:
+        with self._lock:
+            return tuple(crawler for _, crawler in sorted(self._crawlers.items()))
+
+    def add_crawler(self, crawler: StoredCrawler) -> bool:
+        with self._lock:
+            return self._crawlers.setdefault(crawler.name, crawler) is crawler
+
+    def replace_crawler(self, expected: StoredCrawler, crawler: StoredCrawler) -> bool:
+        with self._lock:
+            if self._crawlers.get(expected.name) != expected:
+                return False
+            self._crawlers[expected.name] = crawler
+            return True
+
+    def delete_crawler(self, expected: StoredCrawler) -> bool:
+        with self._lock:
+            if self._crawlers.get(expected.name) != expected:
+                return False
+            del self._crawlers[expected.name]
+            return True
 
     def tags(self, resource: str) -> Mapping[str, str]:
         with self._lock:

@@ -31,6 +31,7 @@ from querysvc.state.values import (
     KeyPair,
     NamedQuery,
     PreparedStatement,
+    StoredCrawler,
     WorkGroup,
 )
 
@@ -357,6 +358,28 @@ class SavedRepository(Protocol):
         ...
 
 
+class CrawlerRepository(Protocol):
+    """Crawlers by name, with their states."""
+
+    def get_crawler(self, name: str) -> StoredCrawler | None: ...
+
+    def list_crawlers(self) -> tuple[StoredCrawler, ...]:
+        """All of them, by name."""
+        ...
+
+    def add_crawler(self, crawler: StoredCrawler) -> bool:
+        """Add it; False when the name is taken."""
+        ...
+
+    def replace_crawler(self, expected: StoredCrawler, crawler: StoredCrawler) -> bool:
+        """Replace it if it is still as expected."""
+        ...
+
+    def delete_crawler(self, expected: StoredCrawler) -> bool:
+        """Delete it if it is still as expected."""
+        ...
+
+
 class TagRepository(Protocol):
     """Tags of resources, by the resource's name (an ARN on AWS's wire)."""
 
@@ -389,6 +412,7 @@ class State(
     GrantRepository,
     UsageRepository,
     SavedRepository,
+    CrawlerRepository,
     TagRepository,
     AuditRepository,
     Protocol,

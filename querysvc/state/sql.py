@@ -6,6 +6,7 @@ from querysvc.state.database import Database
 from querysvc.state.sql_queries import SqlQueries
 from querysvc.state.sql_records import (
     SqlAudit,
+    SqlCrawlers,
     SqlGrants,
     SqlKeys,
     SqlSaved,
@@ -24,6 +25,7 @@ class SqlState(
     SqlGrants,
     SqlUsage,
     SqlSaved,
+    SqlCrawlers,
     SqlTags,
     SqlAudit,
 ):

@@ -1,4 +1,4 @@
-"""Work groups, keys, saved statements, tags and the audit log in SQL."""
+"""Work groups, keys, saved statements, crawlers, tags and the audit log in SQL."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from querysvc.state.rules import decode_sequence_token, encode_sequence_token, i
 from querysvc.state.tables import (
     api_keys,
     audit_entries,
+    crawlers,
     grants,
     key_pairs,
     named_queries,
@@ -29,6 +30,7 @@ from querysvc.state.values import (
     KeyPair,
     NamedQuery,
     PreparedStatement,
+    StoredCrawler,
     WorkGroup,
 )
 
@@ -266,6 +268,31 @@ class SqlSaved(_Documents):
 def _prepared(work_group: str, name: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     columns = prepared_statements.c
     return columns.work_group == work_group, columns.name == name
+
+
+class SqlCrawlers(_Documents):
+    """The CrawlerRepository in SQL."""
+
+    def get_crawler(self, name: str) -> StoredCrawler | None:
+        return self._one(crawlers, StoredCrawler, crawlers.c.name == name)
+
+    def list_crawlers(self) -> tuple[StoredCrawler, ...]:
+        return self._all(crawlers, StoredCrawler, crawlers.c.name)
+
+    def add_crawler(self, crawler: StoredCrawler) -> bool:
+        return self._add(crawlers, {"name": crawler.name, "document": dumps(to_document(crawler))})
+
+    def replace_crawler(self, expected: StoredCrawler, crawler: StoredCrawler) -> bool:
+        values = {"document": dumps(to_document(crawler))}
+        return self._replace(crawlers, values, *_unchanged(expected))
+
+    def delete_crawler(self, expected: StoredCrawler) -> bool:
+        return self._delete(crawlers, *_unchanged(expected))
+
+
+def _unchanged(crawler: StoredCrawler) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    document = dumps(to_document(crawler))
+    return crawlers.c.name == crawler.name, crawlers.c.document == document
 
 
 class SqlTags:

@@ -178,6 +178,13 @@ prepared_statements = Table(
     Column("document", Text, nullable=False),
 )
 
+crawlers = Table(
+    "crawlers",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
 tags = Table(
     "tags",
     metadata,

@@ -198,6 +198,68 @@ class PreparedStatement:
     modified_at: datetime | None = None
 
 
+class CrawlerState(StrEnum):
+    """What a crawler is at, in Glue's terms."""
+
+    READY = "READY"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlTarget:
+    """A location that a crawler looks at."""
+
+    path: str
+    exclusions: tuple[str, ...] = ()
+    """Glob patterns of objects that it passes over, relative to the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlEnd:
+    """How a crawl ended."""
+
+    status: str
+    """SUCCEEDED, CANCELLED or FAILED."""
+    started_at: datetime
+    seconds: float = 0
+    error: str | None = None
+    tables_created: int = 0
+    tables_updated: int = 0
+    tables_deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCrawler:
+    """A crawler with its state and its last crawls, newest first."""
+
+    name: str
+    owner: str
+    role: str
+    targets: tuple[CrawlTarget, ...]
+    database: str
+    description: str | None = None
+    table_prefix: str = ""
+    updates_tables: bool = True
+    """Otherwise a table that is there keeps its columns and only gains partitions."""
+    delete_behavior: str = "DEPRECATE_IN_DATABASE"
+    recrawl_behavior: str = "CRAWL_EVERYTHING"
+    configuration: str | None = None
+    """Glue's JSON, as it was given."""
+    is_one_table: bool = False
+    """All under a target is one table."""
+    merges_columns: bool = False
+    """Columns are added to tables, and none is changed or removed."""
+    version: int = 1
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    state: CrawlerState = CrawlerState.READY
+    node: str | None = None
+    """Where it runs."""
+    started_at: datetime | None = None
+    crawls: tuple[CrawlEnd, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Who did what, when, over which tables and bytes."""

@@ -11,12 +11,16 @@ from querysvc.state.repository import State, UsageCap
 from querysvc.state.values import (
     ApiKey,
     AuditEntry,
+    CrawlEnd,
+    CrawlerState,
+    CrawlTarget,
     Grant,
     GuardPolicy,
     GuardPolicyName,
     KeyPair,
     NamedQuery,
     PreparedStatement,
+    StoredCrawler,
     WorkGroup,
     WorkGroupLimits,
     WorkGroupState,
@@ -158,6 +162,23 @@ def test_named_queries(state: State) -> None:
     assert not state.delete_named_query("1")
     assert not state.replace_named_query(changed)
     assert state.get_named_query("1") is None
+
+
+def test_crawlers_are_changed_only_as_expected(state: State) -> None:
+    target = CrawlTarget("s3://b/p/", ("**.tmp",))
+    crawler = StoredCrawler("c", "ada", "role", (target,), "db", created_at=NOW)
+    assert state.add_crawler(crawler)
+    assert not state.add_crawler(dataclasses.replace(crawler, owner="bob"))
+    assert state.add_crawler(dataclasses.replace(crawler, name="b"))
+    assert [one.name for one in state.list_crawlers()] == ["b", "c"]
+    end = CrawlEnd("SUCCEEDED", NOW, 1.5, tables_created=2)
+    changed = dataclasses.replace(crawler, state=CrawlerState.RUNNING, node="n", crawls=(end,))
+    assert state.replace_crawler(crawler, changed)
+    assert not state.replace_crawler(crawler, crawler)
+    assert not state.delete_crawler(crawler)
+    assert state.get_crawler("c") == changed
+    assert state.delete_crawler(changed)
+    assert state.get_crawler("c") is None
 
 
 def test_prepared_statements(state: State) -> None:
