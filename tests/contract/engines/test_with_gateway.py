@@ -153,9 +153,10 @@ def test_the_estimate_reads_footers_only(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
-def test_a_thousand_queries_of_sixteen_threads_never_read_a_wrong_byte(
+def test_many_queries_of_sixteen_threads_never_read_a_wrong_byte(
     engine: DuckDBEngine, s3_server: S3Server, bucket: str, tmp_path: Path, kind: str
 ) -> None:
+    """Some queries in every run of the tests; benchmarks/same_file.py runs a thousand of each."""
     build, storage, key = TABLES[kind]
     table = over([s3_server.put(bucket, key, build())], storage)
 
@@ -167,5 +168,5 @@ def test_a_thousand_queries_of_sixteen_threads_never_read_a_wrong_byte(
         return rows
 
     with ThreadPoolExecutor(2) as pool:
-        wrong = [rows for rows in pool.map(run, range(500)) if rows != EXPECTED]
+        wrong = [rows for rows in pool.map(run, range(100)) if rows != EXPECTED]
     assert wrong == []
