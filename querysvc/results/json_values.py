@@ -107,13 +107,16 @@ def _map(type_: algebra.Map) -> Converter:
 
 
 def _key_text(value: Any) -> str:
+    """The key as Java's toString gives it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
         return java_double_text(repr(value))
     if isinstance(value, list):
-        return f"[{', '.join('null' if item is None else _key_text(item) for item in value)}]"
-    return str(value)
+        return f"[{', '.join(map(_key_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}={_key_text(item)}' for key, item in value.items())}}}"
+    return "null" if value is None else str(value)
 
 
 def _row(type_: algebra.Row) -> Converter:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from querysvc.errors import ErrorCode, StatementError
+from querysvc.types._reserved import RESERVED_WORDS
 from querysvc.types.algebra import (
     INTERVAL_DAY_TO_SECOND,
     INTERVAL_YEAR_TO_MONTH,
@@ -195,7 +196,7 @@ class _Parser:
         if self._take("("):
             parameters = self._list(until=")")
             if len(parameters) != 1:
-                raise self._syntax_error(",")
+                return _Named(word.lower(), parameters)
             if not isinstance(parameters[0], int):
                 raise StatementError(
                     ErrorCode.GENERIC_INTERNAL_ERROR,
@@ -234,7 +235,7 @@ class _Parser:
 
     def _word(self) -> str:
         word = self._peek()
-        if not word or word.isdigit() or word in "(),<>[]":
+        if not word or word.isdigit() or word in "(),<>[]" or word.upper() in RESERVED_WORDS:
             raise self._mismatched()
         self._position += 1
         return word

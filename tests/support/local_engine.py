@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from querysvc.engines.duckdb.functions.install import install
+from querysvc.engines.duckdb.functions.install import install, raise_uncaught
 from querysvc.engines.duckdb.lowering.errors import to_query_error
 from querysvc.engines.duckdb.lowering.lower import LoweredQuery, lower
 from querysvc.engines.duckdb.lowering.narrow_decimals import is_narrow_overflow
@@ -125,6 +125,7 @@ class LocalEngine:
             install(self.connection, lowered)
             reader = self.connection.execute(lowered.sql).to_arrow_reader(10_000)
             batches = list(conform(_batches(reader), spool_schema(columns)))
+            raise_uncaught()
         except duckdb.Error as error:
             raise to_query_error(error) from error
         finally:

@@ -67,6 +67,8 @@ class PythonFunction:
     result_type: TrinoType
     function: BatchFunction
     is_deterministic: bool = True
+    is_tried: bool = False
+    """Called inside TRY: what Trino's TRY lets through must be kept from DuckDB's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,9 +293,10 @@ def call_python(
     signature = repr(([type_ for _, type_ in arguments], result))
     types = hashlib.blake2b(signature.encode(), digest_size=4).hexdigest()
     module = getattr(function, "__module__", "").rpartition(".")[2]
-    name = f"py_{module}_{label}_{types}"
+    is_tried = context.hoisted is not None
+    name = f"py_{module}_{label}_{types}{'_tried' if is_tried else ''}"
     context.needs.add_function(
-        PythonFunction(name, parameters, returned, result, function, is_deterministic)
+        PythonFunction(name, parameters, returned, result, function, is_deterministic, is_tried)
     )
     return call(f'"{name}"', *(sql for sql, _ in arguments))
 

@@ -1,7 +1,7 @@
 """Statistical aggregates: variance, correlation, regression, skewness, kurtosis, geometric mean.
 
-DuckDB fails on sums that are not finite, where Trino answers NaN or NULL: it only sees the finite
-values, and whether there were others is asked apart.
+DuckDB fails on sums that are not finite, where Trino answers NaN or NULL: it only sees values whose
+squares it can sum, and whether there were others is asked apart.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from querysvc.engines.duckdb.functions.registry import (
     BatchFunction,
     call_python,
 )
-from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, bind, call, case, cast, operation
+from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, bind, call, case, cast, fail
+from querysvc.errors import ErrorCode
 from querysvc.types.algebra import DOUBLE, Array
 
 _NAN: Final = Sql("CAST('nan' AS DOUBLE)")
+_SMALL: Final = "1e140"
 
 
 def _variance(name: str, *, sample: bool) -> AggregateBuilder:
@@ -30,11 +32,11 @@ def _variance(name: str, *, sample: bool) -> AggregateBuilder:
         value = cast(site.arguments[0], "DOUBLE")
         if not site.types[0].is_floating:
             return site.aggregate(name, value)
-        finite = site.aggregate(name, value, condition=Sql(f"isfinite({value})"))
-        others = site.aggregate("count", value, condition=Sql(f"(NOT isfinite({value}))"))
+        size = call("abs", value)
+        small = site.aggregate(name, value, condition=_is_small(size))
         rows = site.aggregate("count", value)
         enough = Sql(f"({rows} > {1 if sample else 0})")
-        return case([(Sql(f"({others} > 0)"), case([(enough, _NAN)]))], finite)
+        return _by_size(site, site.aggregate("max", size), small, case([(enough, _NAN)]))
 
     return build
 
@@ -44,12 +46,18 @@ def _pairwise(name: str, *, is_null_unless_finite: bool, rows_min: int = 1) -> A
 
     def build(site: AggregateSite) -> Sql:
         first, second = (cast(argument, "DOUBLE") for argument in site.arguments)
-        both = Sql(f"(isfinite({first}) AND isfinite({second}))")
-        finite = site.aggregate(name, first, second, condition=both)
-        others = site.aggregate("count", operation("+", first, second), condition=_not(both))
+        size = case(
+            [
+                (
+                    Sql(f"({first} IS NOT NULL AND {second} IS NOT NULL)"),
+                    call("greatest", call("abs", first), call("abs", second)),
+                )
+            ]
+        )
+        small = site.aggregate(name, first, second, condition=_is_small(size))
         otherwise = NULL if is_null_unless_finite else _NAN
         if rows_min > 1:
-            rows = site.aggregate("count", operation("+", first, second))
+            rows = site.aggregate("count", size)
             otherwise = case([(Sql(f"({rows} >= {rows_min})"), otherwise)])
 
         def body(result: Sql) -> Sql:
@@ -57,15 +65,31 @@ def _pairwise(name: str, *, is_null_unless_finite: bool, rows_min: int = 1) -> A
                 return result
             return case([(Sql(f"isfinite({result})"), result)])
 
-        return cast(
-            case([(Sql(f"({others} > 0)"), otherwise)], bind([finite], body)), site.result_type
-        )
+        largest = site.aggregate("max", size)
+        return cast(_by_size(site, largest, bind([small], body), otherwise), site.result_type)
 
     return build
 
 
-def _not(condition: Sql) -> Sql:
-    return Sql(f"(NOT {condition})")
+def _is_small(size: Sql) -> Sql:
+    """Whether DuckDB's sums of squares hold the value; NaN is its greatest number."""
+    return Sql(f"({size} < {_SMALL})")
+
+
+def _by_size(site: AggregateSite, largest: Sql, small: Sql, not_finite: Sql) -> Sql:
+    """The statistic of small values, of some that are not finite, or a refusal of the rest."""
+    refusal = fail(ErrorCode.NOT_SUPPORTED, f"{site.name} of values of {_SMALL} and more")
+
+    def body(bound: Sql) -> Sql:
+        return case(
+            [
+                (Sql(f"(NOT isfinite({bound}))"), not_finite),
+                (Sql(f"({bound} >= {_SMALL})"), refusal),
+            ],
+            small,
+        )
+
+    return bind([largest], body)
 
 
 def _of_list(function: BatchFunction) -> AggregateBuilder:

@@ -6,6 +6,7 @@ and groups as DuckDB). Comparisons of plain types stay bare, so that they reach 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -21,10 +22,11 @@ from querysvc.engines.duckdb.lowering.fragments import (
     conjunction,
     fail,
     field,
+    identifier,
     lambda_,
     operation,
 )
-from querysvc.engines.duckdb.lowering.keys import key_form
+from querysvc.engines.duckdb.lowering.keys import key_form, needs_key
 from querysvc.engines.duckdb.lowering.types import contains, contains_type
 from querysvc.errors import ErrorCode
 from querysvc.types.algebra import (
@@ -114,13 +116,20 @@ def _equal_array(first: Sql, second: Sql, type_: TrinoType) -> Sql:
 
 def _equal_map(first: Sql, second: Sql, type_: TrinoType) -> Sql:
     assert isinstance(type_, Map)
-    key = Sql('"k"')
-    found = equal(Sql(f"{first}[{key}]"), Sql(f"{second}[{key}]"), type_.value)
-    present = call("map_contains", second, key)
+    # The operands may read the parameter of another map's comparison: each has its own.
+    name = f"k{hashlib.blake2b((first + second).encode(), digest_size=4).hexdigest()}"
+    key = identifier(name)
+    if needs_key(type_.key):
+        keys = key_form(call("map_keys", second), Array(type_.key))
+        place = call("list_position", keys, key_form(key, type_.key))
+        present, other = Sql(f"({place} IS NOT NULL)"), Sql(f"map_values({second})[{place}]")
+    else:
+        present, other = call("map_contains", second, key), Sql(f"{second}[{key}]")
+    found = equal(Sql(f"{first}[{key}]"), other, type_.value)
     results = call(
         "list_transform",
         call("map_keys", first),
-        lambda_(["k"], case([(Sql(f"(NOT {present})"), FALSE)], found)),
+        lambda_([name], case([(Sql(f"(NOT {present})"), FALSE)], found)),
     )
     return case(
         [

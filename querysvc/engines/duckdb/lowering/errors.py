@@ -121,6 +121,11 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], ErrorCode, _Message], ...]] = (
         "Scalar sub-query has returned multiple rows",
     ),
     (
+        re.compile(r"Cannot perform non-inner join on subquery"),
+        ErrorCode.NOT_SUPPORTED,
+        "a subquery in the condition of an outer join",
+    ),
+    (
         re.compile(r"Map keys must be unique"),
         ErrorCode.INVALID_FUNCTION_ARGUMENT,
         "Duplicate map keys are not allowed",

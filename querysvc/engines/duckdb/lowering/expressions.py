@@ -38,7 +38,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
 from querysvc.engines.duckdb.lowering.like import like
 from querysvc.engines.duckdb.lowering.literals import literal
 from querysvc.engines.duckdb.lowering.total import is_total
-from querysvc.engines.duckdb.lowering.types import storage_type
+from querysvc.engines.duckdb.lowering.types import contains, contains_type, storage_type
 from querysvc.tree import (
     ArrayConstructor,
     Between,
@@ -50,6 +50,7 @@ from querysvc.tree import (
     Dereference,
     Expression,
     InList,
+    InSubquery,
     IsNull,
     JsonFunction,
     Lambda,
@@ -63,7 +64,16 @@ from querysvc.tree import (
     RowConstructor,
     Try,
 )
-from querysvc.types.algebra import DOUBLE, INTEGER_TYPES, REAL, Decimal, TrinoType
+from querysvc.types.algebra import (
+    DOUBLE,
+    INTEGER_TYPES,
+    REAL,
+    Array,
+    Decimal,
+    Map,
+    Row,
+    TrinoType,
+)
 
 # What may fail at run time, or is dear: such a term must not run when an earlier one decides.
 _INTEGER_ARITHMETIC: Final = {"+": add, "-": sub, "*": mul}
@@ -74,6 +84,7 @@ _MAY_FAIL: Final = re.compile(
 _DECIMAL_CONSTANT: Final = re.compile(r"CAST\('-?[0-9.]+' AS DECIMAL\(\d+,\d+\)\)")
 _EXACT_INTEGERS: Final[Mapping[TrinoType, int]] = {DOUBLE: 2**53, REAL: 2**24}
 _VOLATILE: Final = re.compile(r"random\(|uuid\(")
+_READS: Final = re.compile(r'"[rlg]\d+"|\(SELECT ')
 
 
 def _literal(_context: Context, node: Literal) -> Sql:
@@ -200,7 +211,14 @@ def filter_terms(context: Context, node: Expression) -> list[Sql]:
     """The conjuncts of a filter, bare: DuckDB filters by one after the other, in order."""
     if isinstance(node, Logical) and node.operator is LogicalOperator.AND:
         return [sql for term in node.terms for sql in filter_terms(context, term)]
-    return [context.lower(node)]
+    terms = [context.lower(node)]
+    if isinstance(node, InSubquery):
+        type_ = node.value.type
+        if contains(type_, Array, Row, Map) or contains_type(type_, DOUBLE, REAL):
+            # As a filter, Trino joins: by `=`, by which NaN and what holds NULL equal nothing.
+            value = context.lower(node.value)
+            terms.append(equal(value, value, type_))
+    return terms
 
 
 def _is_null(context: Context, node: IsNull) -> Sql:
@@ -243,18 +261,30 @@ def _case(context: Context, node: Case) -> Sql:
     if node.operand is None:
         branches = [(context.lower(when), context.lower(then)) for when, then in node.branches]
         return case(branches, default)
-    operand = node.operand
+    operand, lowered = node.operand, context.lower(node.operand)
+    branches = []
+    for when, then in node.branches:
+        condition, result = context.lower(when), context.lower(then)
+        if condition == lowered and _is_same_each_row(lowered):
+            # Trino takes an operand for equal to itself, without a look at NULL and NaN.
+            default = result
+            break
+        branches.append((condition, result))
+    if not branches:
+        return default
 
     def body(value: Sql) -> Sql:
-        return case(
-            [
-                (equal(value, context.lower(when), operand.type), context.lower(then))
-                for when, then in node.branches
-            ],
-            default,
-        )
+        return case([(equal(value, when, operand.type), then) for when, then in branches], default)
 
-    return bind([context.lower(operand)], body)
+    return bind([lowered], body)
+
+
+def _is_same_each_row(value: Sql) -> bool:
+    """Whether the fragment reads something, and is the same when it is evaluated again.
+
+    What reads nothing is a constant, which Trino has computed before it compares.
+    """
+    return _READS.search(value) is not None and _VOLATILE.search(value) is None
 
 
 def _coalesce(context: Context, node: Coalesce) -> Sql:

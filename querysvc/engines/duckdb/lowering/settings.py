@@ -18,5 +18,5 @@ SETTINGS: Final[tuple[tuple[str, str, str], ...]] = (
 
 
 def statements() -> tuple[str, ...]:
-    """The SET statements."""
-    return tuple(f"SET {name} = '{value}'" for name, value, _ in SETTINGS)
+    """The SET statements; GLOBAL, for connections that are opened later too."""
+    return tuple(f"SET GLOBAL {name} = '{value}'" for name, value, _ in SETTINGS)
