@@ -169,16 +169,10 @@ class Execution:
             return True
         if not context.watch.is_watching:
             return False
-        if "maximum_object_size" in message and not context.has_large_objects:
-            context.has_large_objects = True
-        elif _NO_COLUMNS.search(message) and not context.reads_whole_objects:
-            context.reads_whole_objects = True
-        elif SPELLING_MARK in message and not context.collects_spellings:
-            context.collects_spellings = True
+        if self._reads_json_otherwise(message):
+            pass
         elif _NOT_PARALLEL.search(message) and not context.is_serial:
             context.is_serial = True
-        elif self._is_odd_json(message):
-            context.reads_json_rows = True
         elif context.is_exact:
             return False
         elif context.watch.is_suspicious or _NOT_PARSED.search(message):
@@ -186,6 +180,22 @@ class Execution:
         else:
             return False
         context.start_over()
+        return True
+
+    def _reads_json_otherwise(self, message: str) -> bool:
+        context = self.context
+        if "maximum_object_size" in message and not context.has_large_objects:
+            context.has_large_objects = True
+        elif _NO_COLUMNS.search(message) and not context.reads_whole_objects:
+            context.reads_whole_objects = True
+        elif SPELLING_MARK in message and not context.collects_spellings:
+            context.collects_spellings = True
+        elif context.watch.has_odd_keys and not context.reads_whole_objects:
+            context.reads_whole_objects = context.collects_spellings = True
+        elif self._is_odd_json(message):
+            context.reads_json_rows = True
+        else:
+            return False
         return True
 
     def _is_odd_json(self, message: str) -> bool:

@@ -1,11 +1,12 @@
 """JSON lines (openx's and hcatalog's SerDes): columns by key in any case, declared types strictly.
 
 DuckDB splits and parses; keys are looked up by the spelling that the first objects use. First its
-reader of columns is tried, which parses once and gives texts, but hides what else an object holds:
-where a wanted value is NULL, or anything is odd, the query runs again over whole objects. There a
-row that lacks a wanted key is checked for other spellings of it; if it has one, all spellings are
-collected and the query runs once more. Numbers pass through doubles in DuckDB, so a decimal with
-more digits than a double keeps fails rather than differ.
+reader of columns is tried, which parses once, gives texts and refuses equal keys in one object; a
+watch over the bytes sees other spellings. Where anything is odd the query runs again over whole
+objects: there a row that lacks a wanted key is checked for other spellings of it; if it has one,
+all spellings are collected and the query runs once more. Keys that are equal but for their case
+are for the exact path, which takes the last. Numbers pass through doubles in DuckDB, so a decimal
+with more digits than a double keeps fails rather than differ.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from querysvc.engines.duckdb.readers.failures import BadValue
 from querysvc.engines.duckdb.readers.lines import codec, read_lines
 from querysvc.engines.duckdb.readers.nested_json import DOUBLE_DIGITS, json_value
 from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.spellings import is_plain, null_lines, other_spellings
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text
 from querysvc.engines.duckdb.readers.typed import options_of, select_typed, unsupported
 from querysvc.engines.duckdb.readers.values import text_value
@@ -39,6 +41,7 @@ from querysvc.plan import TableColumn, TableReference
 from querysvc.types import algebra
 from querysvc.types.algebra import TrinoType
 from querysvc_catalog.serde_options import JsonOptions, parse_json_options
+from querysvc_catalog.serdes import StorageFormat, resolve_format
 
 SPELLING_MARK: Final = "\u2402querysvc other spelling"
 DOUBT_MARK: Final = "\u2402querysvc whole objects needed"
@@ -91,7 +94,7 @@ def read_json(group: FileGroup, context: ReaderContext) -> list[Part]:
     for name, files in by_codec.items():
         if name == "bz2":
             raise unsupported(group, "bz2 compression of JSON")
-        parts.append(_part(group.reference, files, name, options, context))
+        parts.append(_part(group, files, name, options, context))
     return parts
 
 
@@ -109,14 +112,12 @@ def find_malformed(files: Iterable[File], context: ReaderContext) -> str | None:
 
 
 def _part(
-    reference: TableReference,
+    group: FileGroup,
     files: Sequence[File],
     name: str | None,
     options: JsonOptions,
     context: ReaderContext,
 ) -> Part:
-    for file in files:
-        context.watch.watch(file.index, name)
     paths = ", ".join(quote_text(context.path(file, "")) for file in files)
     compression = name or "uncompressed"
     # Where errors are ignored none would tell of a large object.
@@ -127,9 +128,13 @@ def _part(
         f" maximum_object_size = {object_bytes},"
         f" ignore_errors = {str(options.ignore_malformed).lower()}, hive_partitioning = false)"
     )
+    reference = group.reference
     keys = _keys(reference, files, name, objects, options=options, context=context)
     base = context.claim(files, _diagnoser(context, options))
     by_column = not context.reads_whole_objects and _can_be_columns(keys, options)
+    expressions = _oddities(group, keys, options) if by_column else ()
+    for file in files:
+        context.watch.watch(file.index, name, expressions=expressions)
     relation = (
         _column_relation(
             keys,
@@ -155,7 +160,17 @@ def _can_be_columns(keys: Sequence[_Key], options: JsonOptions) -> bool:
     """Whether DuckDB can be asked for the keys as columns: each has one spelling of its own."""
     names = {key.spellings[0].lower() for key in keys}
     has_one_each = all(len(key.spellings) == 1 for key in keys) and len(names) == len(keys)
-    return bool(keys) and has_one_each and "" not in names and not options.ignore_malformed
+    can_be_watched = not options.is_case_insensitive or all(map(is_plain, names))
+    return bool(keys) and has_one_each and can_be_watched and not options.ignore_malformed
+
+
+def _oddities(group: FileGroup, keys: Sequence[_Key], options: JsonOptions) -> tuple[str, ...]:
+    """What the reader of columns would hide: other spellings, and rows that are null."""
+    is_openx = resolve_format(group.descriptor).storage_format is StorageFormat.OPENX_JSON
+    spellings = (
+        other_spellings(key.spellings[0] for key in keys) if options.is_case_insensitive else ()
+    )
+    return spellings + (() if is_openx else null_lines())
 
 
 def _column_relation(keys: Sequence[_Key], files: str) -> str:
@@ -167,11 +182,11 @@ def _column_relation(keys: Sequence[_Key], files: str) -> str:
         name = quote_name(spelling)
         is_nested = isinstance(key.column.type, _NESTED)
         structure.append(f"{quote_text(spelling)}: '{'JSON' if is_nested else 'VARCHAR'}'")
-        field = f"coalesce({name}, {doubt})"
+        field = name
         if isinstance(key.column.type, algebra.Decimal):
             # More digits may be a string's, which are exact, or what a double left of a number's.
             field = (
-                f"CASE WHEN strlen({name}) <= {DOUBLE_DIGITS} THEN {name}"
+                f"CASE WHEN {name} IS NULL OR strlen({name}) <= {DOUBLE_DIGITS} THEN {name}"
                 f" WHEN regexp_full_match({name}, '[+-]?[0-9]+') THEN {name} ELSE {doubt} END"
             )
         if isinstance(key.column.type, _TEXTS):
@@ -199,20 +214,28 @@ def _relation(keys: Sequence[_Key], objects: str, base: int, options: JsonOption
     columns = ", ".join(
         f'{_own_text(key, fields[key.index], base)} AS "x{key.index}"' for key in keys
     )
+    bad = Source("(row)", algebra.JSON, f'({base} + "file")').failure("json")
     checked = (
-        f'SELECT CASE WHEN {_is_fine(keys, fields, options)} THEN "j"'
-        f' ELSE {_failure(base)} END AS "j", json, "file" FROM {transformed}'
+        f"SELECT CASE WHEN NOT {_is_object(options)} THEN {bad}"
+        f' WHEN {_has_known_keys(keys, fields, options)} THEN "j"'
+        f' ELSE error({quote_text(SPELLING_MARK)}) END AS "j", json, "file" FROM {transformed}'
     )
     return f'(SELECT {columns}, "file" FROM ({checked}))'
 
 
-def _is_fine(keys: Sequence[_Key], fields: dict[int, str], options: JsonOptions) -> str:
-    """A row is fine if it is an object with all wanted keys, or has no other spelling of one."""
-    is_object = "starts_with(ltrim(json), '{')"
-    if options.ignore_malformed:
-        is_object = f"(json IS NULL OR {is_object})"
+def _is_object(options: JsonOptions) -> str:
+    """A row is an object without equal keys."""
+    keys = "json_keys(json)"
+    if options.is_case_insensitive:
+        keys = f"list_transform({keys}, lambda k: lower(k))"
+    is_object = f"starts_with(ltrim(json), '{{') AND list_unique({keys}) = len({keys})"
+    return f"({'json IS NULL OR ' if options.ignore_malformed else ''}({is_object}))"
+
+
+def _has_known_keys(keys: Sequence[_Key], fields: dict[int, str], options: JsonOptions) -> str:
+    """A row has all wanted keys, or no other spelling of one."""
     if not options.is_case_insensitive:
-        return is_object
+        return "true"
     present = " AND ".join(f"{sql} IS NOT NULL" for sql in fields.values())
     wanted = ", ".join(quote_text(key.spellings[0].lower()) for key in keys)
     known = ", ".join(quote_text(spelling) for key in keys for spelling in key.spellings)
@@ -220,14 +243,7 @@ def _is_fine(keys: Sequence[_Key], fields: dict[int, str], options: JsonOptions)
         f"list_filter(json_keys(json), lambda k: list_contains([{wanted}], lower(k))"
         f" AND NOT list_contains([{known}], k))"
     )
-    return f"{is_object} AND (({present}) OR json IS NULL OR len({other}) = 0)"
-
-
-def _failure(base: int) -> str:
-    """Fail: with the mark when the row is an object, else as a bad row."""
-    bad = Source("(row)", algebra.JSON, f'({base} + "file")').failure("json")
-    mark = quote_text(SPELLING_MARK)
-    return f"CASE WHEN starts_with(ltrim(json), '{{') THEN error({mark}) ELSE {bad} END"
+    return f"(({present}) OR json IS NULL OR len({other}) = 0)"
 
 
 def _field(key: _Key) -> str:

@@ -57,7 +57,8 @@ def _nested_map(value: str, type_: algebra.Map, source: Source, depth: int) -> s
     entry = json_value(f"{item}.value", type_.value, source, depth=depth + 1)
     entries = f"map_entries(json_transform({value}, '\"MAP(VARCHAR, JSON)\"'))"
     return (
-        f"WHEN json_type({value}) = 'OBJECT' THEN map_from_entries(list_transform({entries},"
+        f"WHEN json_type({value}) = 'OBJECT' AND {_are_unique(f'json_keys({value})')}"
+        f" THEN map_from_entries(list_transform({entries},"
         f" lambda {item}: struct_pack(k := {key}, v := {entry}))) ELSE {source.failure(value)}"
     )
 
@@ -71,10 +72,17 @@ def _nested_row(value: str, type_: algebra.Row, source: Source, depth: int) -> s
         found = _lookup(value, name, depth)
         inner = json_value(found, field.type, source, depth=depth + 1)
         fields.append(f"{quote_name(f'f{index}')} := {inner}")
+    folded = f"list_transform(json_keys({value}), lambda n{depth}: lower(n{depth}))"
     return (
-        f"WHEN json_type({value}) = 'OBJECT' THEN struct_pack({', '.join(fields)})"
+        f"WHEN json_type({value}) = 'OBJECT' AND {_are_unique(folded)}"
+        f" THEN struct_pack({', '.join(fields)})"
         f" ELSE {source.failure(value)}"
     )
+
+
+def _are_unique(keys: str) -> str:
+    """Of equal keys the last counts: that is for the exact path to see."""
+    return f"list_unique({keys}) = len({keys})"
 
 
 def _lookup(value: str, name: str, depth: int) -> str:

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final  # the client is whatever the storage layer gives
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 _GZIP: Final = 31  # zlib's window bits for a gzip stream
+_SEAM_BYTES: Final = 1024
+"""Of each side of a seam between two reads, more than any key or pattern is long."""
 
 
 class LineWatch:
@@ -21,9 +26,11 @@ class LineWatch:
 
     def __init__(self) -> None:
         self.is_suspicious = False
-        self._watched: dict[int, tuple[str | None, tuple[bytes, ...]]] = {}
+        self.has_odd_keys = False
+        """Some expression was found: not all keys are as they are looked up."""
+        self._watched: dict[int, tuple[str | None, _Signs]] = {}
         self._without_lines: set[int] = set()
-        self._edges: dict[int, dict[int, int]] = {}
+        self._seams: dict[int, dict[int, tuple[bytes, bytes]]] = {}
         self._streams: dict[int, _GzipStream] = {}
 
     def watch(
@@ -32,10 +39,11 @@ class LineWatch:
         codec_name: str | None,
         patterns: tuple[bytes, ...] = (),
         *,
+        expressions: tuple[str, ...] = (),
         looks_for_lines: bool = True,
     ) -> None:
         """Look at this object: for empty lines and any of the patterns, and at gzip's checksum."""
-        self._watched[object_index] = (codec_name, patterns)
+        self._watched[object_index] = (codec_name, _Signs(patterns, expressions))
         if not looks_for_lines:
             self._without_lines.add(object_index)
 
@@ -59,11 +67,11 @@ class LineWatch:
         watched = self._watched.get(object_index)
         if watched is None or self.is_suspicious or not data:
             return
-        codec_name, patterns = watched
+        codec_name, signs = watched
         looks_for_lines = object_index not in self._without_lines
         if codec_name is None:
             if looks_for_lines:
-                self._look(object_index, offset, data, patterns)
+                self._look(object_index, offset, data, signs)
             return
         if codec_name != "gzip":
             return
@@ -72,27 +80,51 @@ class LineWatch:
             stream = self._streams[object_index] = _GzipStream()
         for position, plain in stream.feed(offset, data):
             if looks_for_lines:
-                self._look(object_index, position, plain, patterns)
+                self._look(object_index, position, plain, signs)
         if stream.is_lost and looks_for_lines:
             self.is_suspicious = True
 
-    def _look(
-        self, object_index: int, offset: int, data: bytes, patterns: tuple[bytes, ...]
-    ) -> None:
-        if _has_empty_line(data) or any(pattern in data for pattern in patterns):
+    def _look(self, object_index: int, offset: int, data: bytes, signs: _Signs) -> None:
+        if offset == 0 and data[0] in b"\r\n":
             self.is_suspicious = True
-            return
-        edges = self._edges.setdefault(object_index, {})
-        first, last = data[0], data[-1]
-        if offset == 0 and first in b"\r\n":
-            self.is_suspicious = True
-        # The bytes on both sides of a seam, by where they are.
-        edges[offset] = first
-        edges[offset + len(data) - 1] = last
-        for left in (offset - 1, offset + len(data) - 1):
-            pair = bytes(edges[at] for at in (left, left + 1) if at in edges)
-            if pair in (b"\n\n", b"\n\r", b"\r\r"):
-                self.is_suspicious = True
+        self._judge(data, signs)
+        # The bytes on both sides of a seam: (before, after), by where it is.
+        seams = self._seams.setdefault(object_index, {})
+        for at, before, after in (
+            (offset, b"", data[:_SEAM_BYTES]),
+            (offset + len(data), data[-_SEAM_BYTES:], b""),
+        ):
+            known_before, known_after = seams.pop(at, (b"", b""))
+            before, after = before or known_before, after or known_after
+            if before and after:
+                self._judge(before + after, signs)
+            else:
+                seams[at] = before, after
+
+    def _judge(self, data: bytes, signs: _Signs) -> None:
+        self.is_suspicious = self.is_suspicious or signs.are_in(data)
+        self.has_odd_keys = self.has_odd_keys or signs.match(data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """What tells in the bytes that the fast path will not do."""
+
+    patterns: tuple[bytes, ...]
+    expressions: tuple[str, ...]
+    """Of RE2, over bytes."""
+
+    def are_in(self, data: bytes) -> bool:
+        """Whether there is an empty line or one of the patterns."""
+        return _has_empty_line(data) or any(pattern in data for pattern in self.patterns)
+
+    def match(self, data: bytes) -> bool:
+        """Whether one of the expressions matches."""
+        if not self.expressions:
+            return False
+        offsets = pa.py_buffer(np.array([0, len(data)], np.int64))
+        array = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(data)])
+        return any(pc.match_substring_regex(array, one)[0].as_py() for one in self.expressions)
 
 
 class WatchedClient:
