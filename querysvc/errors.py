@@ -242,6 +242,10 @@ class ErrorCode(Enum):
     IDEMPOTENCY_MISMATCH = (_OWN + 17, _USER)
     QUERY_NOT_FINISHED = (_OWN + 18, _USER)
     RESULT_EXPIRED = (_OWN + 19, _USER)
+    CRAWLER_RUNNING = (_OWN + 20, _USER)
+    CRAWLER_NOT_RUNNING = (_OWN + 21, _USER)
+    CRAWLER_STOPPING = (_OWN + 22, _USER)
+    STATE_UNAVAILABLE = (_OWN + 23, _EXTERNAL)
 
 
 class QueryServiceError(Exception):

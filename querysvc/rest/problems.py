@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from querysvc.errors import ErrorCode, ErrorType, QueryServiceError
+from querysvc.exhaustion import exhausted
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -39,6 +40,7 @@ STATUS = {code: _BY_TYPE[code.error_type] for code in ErrorCode} | {
     ErrorCode.TOO_MANY_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorCode.QUERY_QUEUE_FULL: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorCode.STORAGE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.STATE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.SERVER_SHUTTING_DOWN: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.SERVER_STARTING_UP: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.EXCEEDED_SCAN_LIMIT: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -118,6 +120,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _unknown(request: Request, error: Exception) -> JSONResponse:
         _log.error("request_failed", path=request.url.path, exc_info=error)
+        lacking = exhausted(error)
+        if lacking is not None:
+            return respond(lacking)
         message = "The service failed on this request; its log says why."
         return respond(QueryServiceError(ErrorCode.GENERIC_INTERNAL_ERROR, message))
 

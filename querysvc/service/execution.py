@@ -7,12 +7,14 @@ lost its lease cannot commit a second result.
 from __future__ import annotations
 
 import dataclasses
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
 from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.exhaustion import exhausted
 from querysvc.model import (
     Principal,
     QueryExecution,
@@ -44,6 +46,8 @@ _log = structlog.get_logger(__name__)
 SHUTTING_DOWN = QueryServiceError(
     ErrorCode.SERVER_SHUTTING_DOWN, "The service stopped while the query was running."
 )
+_STORE_SECONDS_MAX = 120.0
+_STORE_PAUSE_SECONDS = 0.25
 LEASE_LOST = QueryServiceError(ErrorCode.SERVER_SHUTTING_DOWN, "Another node took the query over.")
 
 
@@ -107,17 +111,11 @@ class QueryRunner:
             return self._succeed(running)
         except QueryServiceError as error:
             return self._fail(running, running.reason or error)
-        except Exception:
+        except Exception as error:
             if running.reason is not None:
                 return self._fail(running, running.reason)
             _log.exception("A query failed unexpectedly.")
-            return self._fail(
-                running,
-                QueryServiceError(
-                    ErrorCode.GENERIC_INTERNAL_ERROR,
-                    f"The query failed unexpectedly; the log tells more under {running.id}.",
-                ),
-            )
+            return self._fail(running, exhausted(error) or _unexpected(running.id))
 
     def _succeed(self, running: RunningQuery) -> Completion:
         parts = self._parts
@@ -282,12 +280,34 @@ class QueryRunner:
             parts.spools.delete(running.id)
             parts.queries.release(running.id, token)
             return parts.queries.get(running.id)
-        if not parts.queries.finish(running.id, token, completion):
+        if not self._store_end(running.id, token, completion):
             _log.warning("A query was taken over by another runner; this result is dropped.")
             running.undo()
             return None
         parts.metrics.query_ended(running.claimed.execution, completion)
         return completed(running.claimed.execution, completion)
+
+    def _store_end(self, query_id: str, token: int, completion: Completion) -> bool:
+        """Whether the end is stored and ours; tried while the state cannot be used.
+
+        Only this runner knows how the query ended. A commit whose answer was lost may have been
+        made: then what is stored is ours to the microsecond.
+        """
+        parts = self._parts
+        deadline = parts.clock.steady_seconds() + _STORE_SECONDS_MAX
+        was_tried = False
+        while True:
+            try:
+                if parts.queries.finish(query_id, token, completion):
+                    return True
+                stored = parts.queries.get(query_id) if was_tried else None
+                return stored is not None and stored.completed_at == completion.completed_at
+            except QueryServiceError as error:
+                is_late = parts.clock.steady_seconds() > deadline
+                if error.code is not ErrorCode.STATE_UNAVAILABLE or is_late:
+                    raise
+                was_tried = True
+                time.sleep(_STORE_PAUSE_SECONDS)
 
 
 def _settle(running: RunningQuery, completion: Completion | None) -> None:
@@ -335,6 +355,13 @@ def limits_of(
 def _may_run_again(running: RunningQuery) -> bool:
     is_select = running.claimed.execution.substatement_type == "SELECT"
     return is_select and not running.results_were_exposed
+
+
+def _unexpected(query_id: str) -> QueryServiceError:
+    return QueryServiceError(
+        ErrorCode.GENERIC_INTERNAL_ERROR,
+        f"The query failed unexpectedly; the log tells more under {query_id}.",
+    )
 
 
 def _milliseconds(since: datetime, until: datetime) -> int:

@@ -10,7 +10,10 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from querysvc.state.failures import state_unavailable, tell_failures
 
 _WRITES = "querysvc_writes"
 
@@ -29,25 +32,26 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        tell_failures(engine)
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._writer = threading.Lock()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads."""
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable when the block ends, or undone when it raises."""
         if not self.is_sqlite:
-            with self.engine.begin() as connection:
+            with self._connect() as connection, connection.begin():
                 yield connection
             return
         with (
             self._writer,
-            self.engine.connect().execution_options(**{_WRITES: True}) as connection,
+            self._connect().execution_options(**{_WRITES: True}) as connection,
             connection.begin(),
         ):
             yield connection
@@ -60,6 +64,12 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+    def _connect(self) -> Connection:
+        try:
+            return self.engine.connect()
+        except PoolTimeoutError as error:
+            raise state_unavailable(error) from error
 
 
 def open_database(url: str, *, pool_size: int = 16, busy_timeout_seconds: float = 30.0) -> Database:
@@ -86,6 +96,7 @@ def catalog_engine(database: Database, *, busy_timeout_seconds: float = 30.0) ->
     if not database.is_sqlite:
         return database.engine
     engine = create_engine(database.engine.url)
+    tell_failures(engine)
     event.listen(engine, "connect", _pragmas(busy_timeout_seconds))
     return engine
 

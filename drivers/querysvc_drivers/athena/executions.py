@@ -22,12 +22,14 @@ _KINDS: Final = {
 _CODES: Final = {
     ErrorCode.HIVE_METASTORE_ERROR: (_SYSTEM, 204),
     ErrorCode.EXCEEDED_TIME_LIMIT: (_USER, 206),
+    ErrorCode.STATE_UNAVAILABLE: (_SYSTEM, 204),
     ErrorCode.STORAGE_UNAVAILABLE: (_SYSTEM, 210),
     ErrorCode.HIVE_WRITER_OPEN_ERROR: (_USER, 401),
     ErrorCode.HIVE_WRITER_CLOSE_ERROR: (_USER, 402),
 }
 _RETRYABLE: Final = frozenset(
     {
+        ErrorCode.STATE_UNAVAILABLE,
         ErrorCode.STORAGE_UNAVAILABLE,
         ErrorCode.WORKER_CRASHED,
         ErrorCode.SERVER_SHUTTING_DOWN,

@@ -27,6 +27,7 @@ ERRORS: Final[dict[ErrorCode, Callable[[str], Exception]]] = {
     ErrorCode.PERMISSION_DENIED: flight.FlightUnauthorizedError,
     ErrorCode.USER_CANCELED: flight.FlightCancelledError,
     ErrorCode.EXCEEDED_TIME_LIMIT: flight.FlightTimedOutError,
+    ErrorCode.STATE_UNAVAILABLE: flight.FlightUnavailableError,
     ErrorCode.STORAGE_UNAVAILABLE: flight.FlightUnavailableError,
     ErrorCode.SERVER_SHUTTING_DOWN: flight.FlightUnavailableError,
     ErrorCode.TOO_MANY_REQUESTS: flight.FlightUnavailableError,

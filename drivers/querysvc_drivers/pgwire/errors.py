@@ -277,6 +277,9 @@ _BY_STATE: Final[Mapping[str, tuple[ErrorCode, ...]]] = {
         ErrorCode.CLIENT_SIDE_ENCRYPTED,
         ErrorCode.OBJECT_CHANGED,
         ErrorCode.IDEMPOTENCY_MISMATCH,
+        ErrorCode.CRAWLER_RUNNING,
+        ErrorCode.CRAWLER_NOT_RUNNING,
+        ErrorCode.CRAWLER_STOPPING,
     ),
     "57014": (  # query_canceled
         ErrorCode.USER_CANCELED,
@@ -294,6 +297,7 @@ _BY_STATE: Final[Mapping[str, tuple[ErrorCode, ...]]] = {
     "57P03": (  # cannot_connect_now
         ErrorCode.SERVER_STARTING_UP,
         ErrorCode.CATALOG_UNAVAILABLE,
+        ErrorCode.STATE_UNAVAILABLE,
     ),
     "58000": (  # system_error
         ErrorCode.HIVE_METASTORE_ERROR,

@@ -11,6 +11,7 @@ from querysvc.engines.duckdb.readers.failures import BadValue, find_bad_value
 from querysvc.engines.duckdb.readers.json import find_malformed
 from querysvc.engines.duckdb.requests import plan_objects
 from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.exhaustion import exhausted, exhausted_by_text
 from querysvc.plan import ExecutionPlan
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ _DAMAGED: Final = re.compile(
 def explain(error: BaseException, execution: Execution | None) -> QueryServiceError:
     """The error to tell: the storage's own, a reader's, the statement's, or an internal one."""
     if execution is None:
-        return error if isinstance(error, QueryServiceError) else _internal(str(error))
+        known = error if isinstance(error, QueryServiceError) else exhausted(error)
+        return known or _internal(str(error))
     if execution.client.failure is not None:
         return execution.client.failure
     if execution.context.failure is not None:
@@ -54,7 +56,8 @@ def _resources(error: BaseException, message: str, plan: ExecutionPlan) -> Query
         )
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError | pa.ArrowMemoryError):
         return memory_exceeded(plan)
-    return None
+    is_io = isinstance(error, duckdb.IOException)
+    return exhausted(error) or (exhausted_by_text(message) if is_io else None)
 
 
 def memory_exceeded(plan: ExecutionPlan) -> QueryServiceError:
