@@ -27,7 +27,12 @@ from obstore.store import S3Store
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.storage.configuration import BucketAccess, Endpoint, StorageConfiguration
 from querysvc.storage.credentials import CredentialChain
-from querysvc.storage.s3_errors import denied, is_client_side_encrypted, names_bad_credentials
+from querysvc.storage.s3_errors import (
+    denied,
+    is_client_side_encrypted,
+    names_bad_credentials,
+    untrusted,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +331,9 @@ class OpaqueKeyGetter:
         except ClientError as error:
             raise _of_botocore(error.response, target, self._endpoint.label) from error
         except (BotoCoreError, HttpError, OSError) as error:
-            raise _PassingError(str(error)) from error
+            raise untrusted(str(error), self._endpoint.label) or _PassingError(
+                str(error)
+            ) from error
         start, size = _content_range(response.get("ContentRange", ""))
         return Answer(data, start, response.get("ETag"), size, response.get("Metadata", {}))
 
@@ -363,7 +370,7 @@ def _classified(text: str, target: PlannedObject, endpoint: str) -> Exception:
         return QueryServiceError(
             ErrorCode.STORAGE_UNAVAILABLE, f"{endpoint} refused {target.address}: {_brief(text)}"
         )
-    return _PassingError(_brief(text))
+    return untrusted(text, endpoint) or _PassingError(_brief(text))
 
 
 def _gone(target: PlannedObject, text: str) -> QueryServiceError:

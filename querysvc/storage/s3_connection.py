@@ -14,7 +14,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.storage import listing
 from querysvc.storage.configuration import Endpoint, StorageConfiguration
 from querysvc.storage.credentials import CredentialChain
-from querysvc.storage.s3_errors import denied, names_bad_credentials
+from querysvc.storage.s3_errors import denied, names_bad_credentials, untrusted
 
 T = TypeVar("T")
 
@@ -153,7 +153,7 @@ def translated_transport(error: Exception, what: str, endpoint: str) -> QuerySer
         )
     if name in ("ParamValidationError", "InvalidBucketName"):
         return QueryServiceError(ErrorCode.BUCKET_NOT_FOUND, f"{what}: {error}")
-    return QueryServiceError(
+    return untrusted(str(error), endpoint) or QueryServiceError(
         ErrorCode.STORAGE_UNAVAILABLE, f"{endpoint} cannot be reached for {what}: {error}"
     )
 

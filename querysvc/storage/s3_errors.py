@@ -19,6 +19,10 @@ _BAD_CREDENTIALS = (
 )
 _ENVELOPE_KEYS = frozenset({"x-amz-key", "x-amz-key-v2", "x-amz-c", "x-amz-3"})
 _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[^\s\"'<>,]+")
+_UNTRUSTED = re.compile(  # as OpenSSL says it, or rustls
+    r"CERTIFICATE_VERIFY_FAILED\]\s*(?:certificate verify failed: )?([^(\]]+)"
+    r"|InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)"
+)
 _MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.S)
 
 
@@ -50,6 +54,19 @@ def denied(text: str, what: str, endpoint: str) -> QueryServiceError:
     told = _MESSAGE.search(text)
     detail = f": {told[1]}" if told else ""
     return QueryServiceError(ErrorCode.ACCESS_DENIED, f"{endpoint} denies access to {what}{detail}")
+
+
+def untrusted(text: str, endpoint: str) -> QueryServiceError | None:
+    """The endpoint's TLS certificate was not accepted: no further try can help."""
+    match = _UNTRUSTED.search(text)
+    if match is None:
+        return None
+    reason = (match[1] or match[2]).strip()
+    return QueryServiceError(
+        ErrorCode.STORAGE_UNAVAILABLE,
+        f"{endpoint} shows a TLS certificate that is not trusted ({reason}); name the PEM file of "
+        "its authority in s3_ca_bundle_file",
+    )
 
 
 def is_client_side_encrypted(metadata_names: Iterable[str]) -> bool:

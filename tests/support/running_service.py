@@ -52,10 +52,15 @@ class RunningService:
 
 @contextmanager
 def running_service(
-    endpoint: str, state_dir: Path, *, port: int | None = None, **settings: Any
+    endpoint: str,
+    state_dir: Path,
+    *,
+    port: int | None = None,
+    module: str = "querysvc",
+    **settings: Any,
 ) -> Iterator[RunningService]:
     """Start the service and wait until it is ready; settings become QUERYSVC_… variables."""
-    unknown = settings.keys() - Settings.model_fields.keys()
+    unknown = settings.keys() - Settings.model_fields.keys() - {"config"}
     assert not unknown, f"no such settings: {sorted(unknown)}"  # the service would ignore them
     port = port or free_port()
     state_dir.mkdir(parents=True, exist_ok=True)
@@ -65,7 +70,7 @@ def running_service(
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         **{f"QUERYSVC_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    arguments = [sys.executable, "-m", "querysvc", "serve", "--port", str(port)]
+    arguments = [sys.executable, "-m", module, "serve", "--port", str(port)]
     arguments += ["--state-dir", str(state_dir), "--s3-endpoint", endpoint]
     arguments += ["--s3-region", REGION]
     arguments += [] if "auth" in settings else ["--auth", "none"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -38,6 +39,8 @@ class S3Server:
     access_key: str = ACCESS_KEY
     secret_key: str = SECRET_KEY
     process_id: int | None = None
+    certificate: Path | None = None
+    """What the server's TLS is trusted by; None where it speaks plain HTTP."""
 
     def client(self, region: str | None = None) -> Any:
         """A boto3 client, for preparing and checking."""
@@ -48,6 +51,7 @@ class S3Server:
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             config=botocore.config.Config(s3={"addressing_style": "path"}),
+            verify=str(self.certificate) if self.certificate else None,
         )
 
     def configuration(self, **changes: Any) -> StorageConfiguration:
@@ -93,14 +97,20 @@ def find_versitygw() -> str | None:
     return str(own) if own.exists() else shutil.which("versitygw")
 
 
-def wait_until_answering(url: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+def wait_until_answering(
+    url: str,
+    process: subprocess.Popen[bytes],
+    seconds: float = 30,
+    certificate: Path | None = None,
+) -> None:
     """Wait until an HTTP server answers anything at all."""
+    trusted = ssl.create_default_context(cafile=certificate) if certificate else None
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the server for {url} ended with {process.returncode}")
         try:
-            with urllib.request.urlopen(url, timeout=1):
+            with urllib.request.urlopen(url, timeout=1, context=trusted):
                 return
         except urllib.error.HTTPError:
             return
@@ -110,17 +120,19 @@ def wait_until_answering(url: str, process: subprocess.Popen[bytes], seconds: fl
 
 
 @contextmanager
-def versitygw(folder: Path) -> Iterator[S3Server]:
-    """Run versitygw on a free port over `folder`."""
+def versitygw(folder: Path, certificate: Path | None = None) -> Iterator[S3Server]:
+    """Run versitygw on a free port over `folder`; by TLS with a certificate, its key beside it."""
     binary = find_versitygw()
     if binary is None:
         raise FileNotFoundError("versitygw is in neither .tools/bin nor the path")
     for part in ("data", "iam", "versions"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     port = free_port()
-    command = [binary, "--port", f"127.0.0.1:{port}", "--region", REGION, "--iam-dir"]
-    command += [str(folder / "iam"), "posix", "--versioning-dir", str(folder / "versions")]
-    command += [str(folder / "data")]
+    command = [binary, "--port", f"127.0.0.1:{port}", "--region", REGION]
+    if certificate is not None:
+        command += ["--cert", str(certificate), "--key", str(certificate.with_suffix(".key"))]
+    command += ["--iam-dir", str(folder / "iam"), "posix"]
+    command += ["--versioning-dir", str(folder / "versions"), str(folder / "data")]
     environment = {
         "PATH": os.environ["PATH"],
         "ROOT_ACCESS_KEY": ACCESS_KEY,
@@ -129,8 +141,9 @@ def versitygw(folder: Path) -> Iterator[S3Server]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            wait_until_answering(f"http://127.0.0.1:{port}/", process)
-            yield S3Server(f"http://127.0.0.1:{port}", process_id=process.pid)
+            url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
+            wait_until_answering(url, process, certificate=certificate)
+            yield S3Server(url, process_id=process.pid, certificate=certificate)
         finally:
             process.terminate()
             process.wait(timeout=10)
