@@ -150,6 +150,8 @@ class ExecutionPlan:
     scans: tuple[TableScan, ...]
     session: Session
     limits: ResourceLimits = ResourceLimits()
+    owner: str = ""
+    """Principal and work group: only their own queries may share an instance; "" shares none."""
 
 
 @dataclass(frozen=True, slots=True)

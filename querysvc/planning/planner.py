@@ -64,6 +64,7 @@ class Planner:
             ),
             session=request.session,
             limits=request.limits,
+            owner=request.owner,
         )
         return PlannedQuery(
             plan,

@@ -23,6 +23,8 @@ class PlanRequest:
     limits: ResourceLimits
     principal: Principal = NOBODY
     """Who asks: what is listed for system tables is what they may know."""
+    owner: str = ""
+    """As in ExecutionPlan."""
 
 
 @dataclass(frozen=True, slots=True)

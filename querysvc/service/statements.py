@@ -182,6 +182,7 @@ def plan_request(statement: AnalysedStatement, context: RunContext) -> PlanReque
         principal=context.principal,
         guard=context.work_group.guard,
         limits=context.running.limits,
+        owner=f"{context.work_group.name} {context.principal.name}",
     )
 
 

@@ -213,10 +213,14 @@ class _Run:
 
     def run(self, request: RunPlan | EncodeText, descriptors: tuple[int, ...]) -> None:
         """Send the request and follow it to its end; raises its failure."""
-        worker = self._supervisor.lend()
         self._only_estimates = isinstance(request, RunPlan) and request.is_estimate
         is_healthy = False
         cancelled = _WakeUp()
+        try:
+            worker = self._supervisor.lend(_owner(request))
+        except BaseException:
+            cancelled.close()
+            raise
         try:
             self._control.on_cancel(cancelled.set)
             worker.hold_memory(int(self._limits.memory_bytes * _MEMORY_MAPPED_MAX))
@@ -381,6 +385,10 @@ class _WakeUp:
 
 def _cancelled_error() -> QueryServiceError:
     return QueryServiceError(ErrorCode.USER_CANCELED, "Query was canceled")
+
+
+def _owner(request: RunPlan | EncodeText) -> str:
+    return request.plan.owner if isinstance(request, RunPlan) else ""
 
 
 def _create(path: Path) -> int:

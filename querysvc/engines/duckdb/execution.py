@@ -7,12 +7,13 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Final  # file systems and Arrow are untyped
+from typing import Any, BinaryIO, Final  # file systems and Arrow are untyped
 
 import pyarrow as pa
 
 from querysvc.engines.duckdb import session
 from querysvc.engines.duckdb.footers import FooterReader
+from querysvc.engines.duckdb.instances import Instance
 from querysvc.engines.duckdb.lowering.narrow_decimals import is_narrow_overflow
 from querysvc.engines.duckdb.readers.base import PlanReader, ReaderContext
 from querysvc.engines.duckdb.readers.failures import find_bad_value
@@ -24,9 +25,6 @@ from querysvc.engines.duckdb.settings import WorkerSettings
 from querysvc.engines.duckdb.spool import conform, spool_schema
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import ExecutionPlan, ReadEstimate
-
-if TYPE_CHECKING:
-    import duckdb
 
 Report = Callable[[dict[str, object]], None]
 
@@ -78,7 +76,7 @@ class Execution:
     def __init__(
         self,
         request: RunPlan,
-        connection: duckdb.DuckDBPyConnection,
+        instance: Instance,
         client: PlanReader,
         file_system: Any,
         *,
@@ -88,19 +86,25 @@ class Execution:
     ) -> None:
         self.request = request
         self.plan: ExecutionPlan = request.plan
-        self.connection = connection
+        self.instance = instance
+        self.connection = instance.connection
         self.file_system = file_system
         self.client = client
         self.settings = settings
-        self.context = ReaderContext(connection, file_system, client, footers)
+        self.context = ReaderContext(self.connection, file_system, client, footers)
         watched.see = lambda *read: self.context.watch.see(*read)
         self.estimate = ReadEstimate(0, 0)
         self.rows = 0
         self.spooled_bytes = 0
+        self.has_made_nothing = instance.is_sealed
+        """The instance is as it was: no path, file system, macro or function came to it."""
         self._is_narrowed = False
 
     def prepare(self) -> PlannedRelations:
         """Open the plan's files and build the relations; reads footers only."""
+        if self.instance.is_sealed:
+            assert not self.plan.scans, "a sealed instance opens no file"
+            return PlannedRelations((), self.estimate)
         rescanned = _rescanned(self.plan)
         self.context.is_reread = bool(rescanned)
         is_large = _stored_bytes(self.plan, rescanned) > _REREAD_BYTES_MIN
@@ -118,7 +122,7 @@ class Execution:
         reporter.start()
         try:
             self._create_views(relations)
-            if self.settings.engine_layers:
+            if self.settings.engine_layers and not self.instance.is_sealed:
                 session.seal(self.connection, self.context.paths)
             while not self._attempt(statement, spool, report):
                 self._create_views(plan_relations(self.plan, self.context))
@@ -214,6 +218,8 @@ class Execution:
         tables = {index: view_name(index) for index in range(len(self.plan.scans))}
         lowered = lower(self.plan.query, tables, self.plan.session, narrows=narrows)
         self._is_narrowed = lowered.is_narrowed
+        if lowered.macros or lowered.functions:
+            self.has_made_nothing = False
         install(self.connection, lowered)
         return str(lowered.sql)
 
@@ -237,6 +243,10 @@ class Execution:
                         )
                     report({"batch": {"end": end, "rows": batch.num_rows}})
             self.spooled_bytes = _end(sink)
+        if self.request.raw_sql is None:
+            from querysvc.engines.duckdb.functions.install import raise_uncaught
+
+            raise_uncaught()
 
     def _report_progress(self, stop: threading.Event, report: Report) -> None:
         planned = self.estimate.scanned_bytes

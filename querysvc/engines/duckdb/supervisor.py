@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 import querysvc
 import querysvc_catalog
 from querysvc.engines.duckdb.messages import PeerClosedError, ReportBuffer, send_request
@@ -31,6 +33,7 @@ from querysvc.engines.duckdb.settings import SupervisorSettings
 from querysvc.engines.duckdb.zygote import Fork
 from querysvc.errors import ErrorCode, QueryServiceError
 
+_log = structlog.get_logger(__name__)
 _TICK_SECONDS: Final = 0.5
 _EXIT_WAIT_SECONDS: Final = 1.0
 _START_PAUSE_SECONDS_MAX: Final = 5.0
@@ -64,6 +67,8 @@ class WorkerProcess:
     pid: int = 0
     pid_descriptor: int = -1
     queries: int = 0
+    owner: str = ""
+    """Whose query it ran last (ExecutionPlan.owner)."""
     layers: list[list[Any]] = field(default_factory=list)
     reports: ReportBuffer = field(default_factory=ReportBuffer)
     is_ready: bool = False
@@ -111,12 +116,8 @@ class WorkerProcess:
 
     def memory_bytes(self) -> int:
         """What the process holds for itself alone; 0 once it is gone."""
-        try:
-            with open(f"/proc/{self.pid}/statm", "rb") as statm:
-                fields = statm.read().split()
-        except OSError:
-            return 0
-        return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES
+        _, resident, shared, *_ = self._pages()
+        return (resident - shared) * _PAGE_BYTES
 
     def hold_memory(self, bytes_max: int) -> None:
         """Make the kernel refuse the process more memory of its own than this, used or not.
@@ -129,15 +130,16 @@ class WorkerProcess:
 
     def unused_bytes(self) -> int:
         """What is mapped for the process alone and not held: the kernel could not refuse it."""
-        return max(0, self._mapped_bytes() - self.memory_bytes())
+        _, resident, shared, _, _, data, *_ = self._pages()
+        return max(0, data - (resident - shared)) * _PAGE_BYTES
 
-    def _mapped_bytes(self) -> int:
+    def _pages(self) -> list[int]:
+        """The kernel's counts (proc(5), statm); zeros once the process is gone."""
         try:
-            with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
-                lines = dict(line.split(":", 1) for line in status)
+            with open(f"/proc/{self.pid}/statm", "rb") as statm:
+                return list(map(int, statm.read().split()))
         except OSError:
-            return 0
-        return int(lines.get("VmData", "0").split()[0]) << 10
+            return [0] * 7
 
 
 class Supervisor:
@@ -187,30 +189,33 @@ class Supervisor:
             self._wait(lambda: bool(self._layers))
             return self._layers
 
-    def lend(self) -> WorkerProcess:
-        """Take a ready worker: the one that has been idle longest, or a new one.
+    def lend(self, owner: str = "") -> WorkerProcess:
+        """Take a ready worker: the owner's last one, that idle longest, or a new one.
 
-        It had the time to make instances ahead, which the one that was used last makes meanwhile.
+        The first may have kept an instance for the owner. The one that was idle longest had the
+        time to make instances ahead, which those that were used last make meanwhile.
         """
         with self._lock:
             self._waiting += 1
             try:
-                worker = self._take_idle()
+                worker = self._take_idle(owner)
             finally:
                 self._waiting -= 1
             self._lent.add(worker)
+            worker.owner = owner
             worker.queries += 1
             worker.is_ready = False
         self._wake()
         return worker
 
-    def _take_idle(self) -> WorkerProcess:
+    def _take_idle(self, owner: str) -> WorkerProcess:
         """Take (holding the lock) the first idle worker that is alive."""
         while True:
             if not self._idle:
                 self._wake()
             self._wait(lambda: bool(self._idle))
-            worker = self._idle.pop(0)
+            worker = next((one for one in self._idle if one.owner == owner), self._idle[0])
+            self._idle.remove(worker)
             self._selector.unregister(worker.peer)
             if worker.is_running():
                 return worker
@@ -254,8 +259,7 @@ class Supervisor:
     def _run(self) -> None:
         try:
             while not self._closed:
-                self._ensure_zygote()
-                self._ensure_workers()
+                self._ensure_processes()
                 for key, _events in self._selector.select(_TICK_SECONDS):
                     self._on_event(key)
         finally:
@@ -269,6 +273,14 @@ class Supervisor:
             self._on_worker(key.data)
         else:
             self._on_zygote()
+
+    def _ensure_processes(self) -> None:
+        try:
+            self._ensure_zygote()
+            self._ensure_workers()
+        except OSError:  # no descriptors or no space are left: later there may be
+            _log.exception("No worker can be started now.")
+            self._note_failure()
 
     def _ensure_zygote(self) -> None:
         if self._control is not None or time.monotonic() < self._start_after:
@@ -300,19 +312,21 @@ class Supervisor:
     def _start_worker(self) -> None:
         assert self._control is not None
         self._sequence += 1
-        scratch = self._root / f"worker-{self._sequence}"
-        scratch.mkdir(mode=0o700)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        worker = WorkerProcess(ours, scratch)
+        worker = WorkerProcess(ours, self._root / f"worker-{self._sequence}")
         with theirs:
             try:
-                request = Fork(self._settings.worker, str(scratch))
+                worker.scratch.mkdir(mode=0o700)
+                request = Fork(self._settings.worker, str(worker.scratch))
                 send_request(self._control, request, (theirs.fileno(),))
             except PeerClosedError:
                 self._lose_zygote()
                 worker.close()
                 return
+            except OSError:
+                worker.close()
+                raise
         with self._lock:
             self._starting.add(worker)
         self._selector.register(ours, selectors.EVENT_READ, worker)
@@ -333,8 +347,12 @@ class Supervisor:
 
     def _on_ready(self, worker: WorkerProcess, report: dict[str, Any]) -> None:
         if worker.queries == 0:
+            try:
+                worker.pid_descriptor = os.pidfd_open(int(report["ready"]))
+            except OSError:
+                worker.is_dead = True  # it ends when its socket is closed
+                return
             worker.pid = int(report["ready"])
-            worker.pid_descriptor = os.pidfd_open(worker.pid)
         self._accept(worker)
 
     def _accept(self, worker: WorkerProcess) -> None:

@@ -1,4 +1,4 @@
-"""A contained worker process: one query at a time, an instance of DuckDB for each.
+"""A contained worker process: one query at a time.
 
 The main thread works; a listening thread takes what the API process says meanwhile. Reports:
 
@@ -20,13 +20,13 @@ import queue
 import socket
 import threading
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from querysvc.engines.duckdb import sandbox
 from querysvc.engines.duckdb.execution import CancelledError, Control, Execution
 from querysvc.engines.duckdb.failures import explain
 from querysvc.engines.duckdb.footers import FooterReader
-from querysvc.engines.duckdb.instances import InstanceStock
+from querysvc.engines.duckdb.instances import Instance, InstanceStock
 from querysvc.engines.duckdb.messages import PeerClosedError, receive_request, send_report
 from querysvc.engines.duckdb.readers.base import NoObjects, PlanReader
 from querysvc.engines.duckdb.readers.watch import WatchedClient
@@ -39,9 +39,6 @@ from querysvc.engines.duckdb.requests import (
 )
 from querysvc.engines.duckdb.settings import WorkerSettings
 from querysvc.engines.duckdb.text import encode_text
-
-if TYPE_CHECKING:
-    import duckdb
 
 _PAUSE_SECONDS: Final = 0.002
 """Without a request for so long there is time to make an instance ahead."""
@@ -70,6 +67,7 @@ class Worker:
         self._settings = settings
         self._range_client, self._file_system, self._text_converter = injected
         self._footers = FooterReader(settings.footer_cache_bytes)
+        self._instances = InstanceStock(os.getcwd(), settings.prepared_instances)
         self._requests: queue.SimpleQueue[tuple[Any, tuple[int, ...]]] = queue.SimpleQueue()
         self._control = Control.create()
         self._send_lock = threading.Lock()
@@ -77,26 +75,23 @@ class Worker:
     def serve(self) -> None:
         """Answer requests, one at a time, for ever: the listening thread ends the process."""
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
-        instances = InstanceStock(os.getcwd(), self._settings.prepared_instances)
+        self._instances.ensure()
+        gc.collect()
+        gc.freeze()  # the libraries stay: the collection after each query need not walk them
         while True:
-            connection = instances.take()
+            self._instances.ensure()
             self.report({"ready": os.getpid()})
-            request, descriptors = self._next_request(instances)
-            try:
-                self._handle(request, descriptors, connection)
-            finally:
-                connection.close()
-                del connection
-                self._control = Control.create()
-                gc.collect()
-                _return_memory()
+            self._handle(*self._next_request())
+            self._control = Control.create()
+            gc.collect()
+            _return_memory()
 
-    def _next_request(self, instances: InstanceStock) -> tuple[Any, tuple[int, ...]]:
+    def _next_request(self) -> tuple[Any, tuple[int, ...]]:
         """Wait for a request; while none comes, make instances ahead."""
-        while not instances.is_full:
+        while not self._instances.is_full:
             with contextlib.suppress(queue.Empty):
                 return self._requests.get(timeout=_PAUSE_SECONDS)
-            instances.add()
+            self._instances.add()
         return self._requests.get()
 
     def report(self, report: dict[str, object]) -> None:
@@ -118,12 +113,7 @@ class Worker:
             pass
         os._exit(0)
 
-    def _handle(
-        self,
-        request: RunPlan | EncodeText,
-        descriptors: tuple[int, ...],
-        connection: duckdb.DuckDBPyConnection,
-    ) -> None:
+    def _handle(self, request: RunPlan | EncodeText, descriptors: tuple[int, ...]) -> None:
         control = self._control
         try:
             if isinstance(request, RunPlan) and request.raw_sql is not None:
@@ -133,23 +123,29 @@ class Worker:
                 encode_text(source, target, request.columns, self._text_converter)
                 self.report({"done": {}})
             else:
-                self._run(request, descriptors, connection, control)
+                self._run(request, descriptors, control)
         except CancelledError:
             self.report({"cancelled": True})
         except Exception as error:  # the outermost edge: all becomes a report
             self._fail(error, control)
 
-    def _run(
-        self,
-        request: RunPlan,
-        descriptors: tuple[int, ...],
-        connection: duckdb.DuckDBPyConnection,
-        control: Control,
-    ) -> None:
+    def _run(self, request: RunPlan, descriptors: tuple[int, ...], control: Control) -> None:
+        may_share = self._settings.engine_layers and request.raw_sql is None
+        instance = self._instances.lend(request.plan, may_share=may_share)
+        is_as_new = False
+        try:
+            is_as_new = self._run_on(instance, request, descriptors, control)
+        finally:
+            self._instances.give_back(instance, is_as_new=is_as_new)
+
+    def _run_on(
+        self, instance: Instance, request: RunPlan, descriptors: tuple[int, ...], control: Control
+    ) -> bool:
+        """Whether the instance is as it was before."""
         gateway = socket.socket(fileno=descriptors[0]) if plan_objects(request.plan) else None
 
         def interrupt() -> None:
-            connection.interrupt()
+            instance.connection.interrupt()
             # Reads that wait for a stalled store end with their connection.
             if gateway is not None:
                 gateway.shutdown(socket.SHUT_RDWR)
@@ -160,7 +156,7 @@ class Worker:
         watched = WatchedClient(client)
         execution = Execution(
             request,
-            connection,
+            instance,
             client,
             self._file_system(watched),
             watched=watched,
@@ -169,6 +165,7 @@ class Worker:
         )
         try:
             self._work(execution, descriptors, control)
+            return execution.has_made_nothing
         except Exception as error:
             control.check()
             raise explain(error, execution) from error
