@@ -57,13 +57,14 @@ class Benchmark:
             line["id"]: line for line in map(json.loads, self.recorded.read_text().splitlines())
         }
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
-        """A DuckDB that holds the generated tables."""
+    def connect(self, *, with_rows: bool = True) -> duckdb.DuckDBPyConnection:
+        """A DuckDB with the extension, and with the generated tables."""
         package = resources.files(f"duckdb_extension_{self.name}")
         (extension,) = Path(str(package)).rglob(f"{self.name}.duckdb_extension")
         connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
         connection.execute(f"LOAD '{extension}'")
-        connection.execute(f"CALL {self.generator}(sf=0.01)")
+        if with_rows:
+            connection.execute(f"CALL {self.generator}(sf=0.01)")
         return connection
 
     def generate(self, folder: Path) -> DataSet:
@@ -76,7 +77,7 @@ class Benchmark:
 
     def statements(self) -> dict[int, str]:
         """The statements by number, in Trino's spelling."""
-        with self.connect() as connection:
+        with self.connect(with_rows=False) as connection:
             found = connection.execute(f"SELECT query_nr, query FROM {self.name}_queries()")
             return {number: self._for_trino(number, text) for number, text in found.fetchall()}
 
