@@ -8,19 +8,22 @@ application.close()        lets running queries end or go back to the queue, the
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import get_args
 
 import structlog
-from pydantic import SecretStr
 
-from querysvc.configuration import identity_tokens
+from querysvc.configuration import (
+    admission_limits,
+    identity_tokens,
+    primary_work_group,
+    resource_limits,
+    storage_configuration,
+)
 from querysvc.engines.duckdb.engine import DuckDBEngine
 from querysvc.engines.duckdb.settings import SupervisorSettings
-from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.model import Principal, ResultConfiguration
-from querysvc.plan import AnalysedStatement, ResourceLimits
+from querysvc.model import Principal
+from querysvc.plan import AnalysedStatement
 from querysvc.planning.access import GuardedFetcher
 from querysvc.planning.discovery import PartitionDiscovery, RecentDirectories
 from querysvc.planning.metadata import CatalogMetadata
@@ -32,13 +35,14 @@ from querysvc.results.files import TextFiles
 from querysvc.results.publisher import Publisher
 from querysvc.results.spool import SpoolDirectory
 from querysvc.results.writing.encoder import FileEncoder
-from querysvc.service.admission import Admission, AdmissionLimits
+from querysvc.service.admission import Admission
 from querysvc.service.audit import AuditLog
 from querysvc.service.auth import Authenticator, SecretBox
 from querysvc.service.catalog_views import CatalogViews
 from querysvc.service.clock import SystemClock
 from querysvc.service.crawl import GATE_OPERATIONS as CRAWL_OPERATIONS
 from querysvc.service.crawl import Crawler
+from querysvc.service.crawlers import Crawlers, CrawlersParts
 from querysvc.service.ddl_statements import DdlStatements
 from querysvc.service.dispatch import Dispatcher
 from querysvc.service.execution import SHUTTING_DOWN, QueryRunner, RunnerParts
@@ -64,11 +68,11 @@ from querysvc.service.table_checkup import TableCheckup
 from querysvc.service.tags import ResourceTags
 from querysvc.service.upkeep import Upkeep
 from querysvc.service.watch import Watchers
-from querysvc.service.work_groups import PRIMARY, WorkGroupService
+from querysvc.service.work_groups import WorkGroupService
 from querysvc.service.write_statements import WriteExecutor, WriteLimits, WriterParts
 from querysvc.service.write_sweeper import WriteSweeper
 from querysvc.service.write_transaction import WriteParts
-from querysvc.settings import BucketSettings, Settings
+from querysvc.settings import Settings
 from querysvc.sql.ddl import Statement
 from querysvc.sql.explain import Explain
 from querysvc.state.database import catalog_engine, open_database, sqlite_url
@@ -76,10 +80,8 @@ from querysvc.state.directory import StateDirectory
 from querysvc.state.migrate import upgrade
 from querysvc.state.repository import State
 from querysvc.state.sql import SqlState
-from querysvc.state.values import GuardPolicy, GuardPolicyName, WorkGroup
 from querysvc.storage.bucket_facts import BucketFactsCache
 from querysvc.storage.client import StorageClient
-from querysvc.storage.configuration import BucketOverride, Credentials, StorageConfiguration
 from querysvc.storage.fetcher import Fetcher
 from querysvc.storage.guard import StorageGuard
 from querysvc.storage.publish import ResultPublisher
@@ -127,6 +129,7 @@ class Application:
         self.storage.warm_up()
         self._upkeep.recover(is_start=True)
         self._upkeep.sweep()
+        self.crawlers.recover()
         self._encoder.warm()
         self._dispatcher.start()
         self._dispatcher.wake(self.state.queued_total())
@@ -171,6 +174,7 @@ class Application:
         stack.callback(self.gate.close)
         self._build_people()
         self._build_queries(stack)
+        self._build_crawlers(stack)
 
     def _open_state(self, stack: contextlib.ExitStack) -> None:
         secret_url = self.settings.database_url
@@ -275,13 +279,19 @@ class Application:
                 access_of=self.policies.access_of,
             )
         )
+        self.metrics.watch(self._gauges())
+
+    def _build_crawlers(self, stack: contextlib.ExitStack) -> None:
         self.crawler = Crawler(
             self.storage, self.gate, self.views.catalog, self.policies.access_of, self._audit
         )
+        self.crawlers = Crawlers(
+            CrawlersParts(self.state, self.crawler, self._audit, self._clock, self._node)
+        )
+        stack.callback(self.crawlers.close)
         self.checkup = TableCheckup(
             self.storage, self.crawler, self.views.catalog, self.policies.access_of
         )
-        self.metrics.watch(self._gauges())
 
     def _planner(self) -> QueryPlanner:
         predicates = EnginePredicates(self.engine, self._directory.scratch())
@@ -403,30 +413,6 @@ class _Directories:
         ]
 
 
-def resource_limits(settings: Settings) -> ResourceLimits:
-    """What one query may take, where its work group sets nothing."""
-    return ResourceLimits(
-        memory_bytes=settings.query_memory_bytes,
-        spill_bytes=settings.query_spill_bytes,
-        timeout_seconds=settings.query_timeout_seconds,
-        scanned_bytes_max=settings.query_scanned_bytes_max,
-        result_bytes_max=settings.query_result_bytes_max,
-        threads=settings.query_threads,
-        fetch_window_bytes=settings.query_fetch_window_bytes,
-    )
-
-
-def admission_limits(settings: Settings) -> AdmissionLimits:
-    """What is taken into the queue."""
-    return AdmissionLimits(
-        sql_bytes_max=settings.sql_bytes_max,
-        queued_max=settings.queued_queries_max,
-        queued_total_max=settings.queued_queries_total_max,
-        submissions_per_second=settings.submissions_per_second_max,
-        submissions_burst=settings.submissions_burst_max,
-    )
-
-
 def gate_limits(settings: Settings) -> GateLimits:
     """What the analysis of one statement may take."""
     return GateLimits(
@@ -435,62 +421,3 @@ def gate_limits(settings: Settings) -> GateLimits:
         memory_bytes=settings.analysis_memory_bytes,
         operations={**OPERATIONS, **GATE_OPERATIONS, **CRAWL_OPERATIONS},
     )
-
-
-def primary_work_group(settings: Settings) -> WorkGroup:
-    """The work group that a new service begins with."""
-    return WorkGroup(
-        PRIMARY,
-        enforces_configuration=False,
-        result_configuration=ResultConfiguration(output_location=settings.output_location),
-        guard=GuardPolicy(GuardPolicyName(settings.guard_policy)),
-    )
-
-
-def storage_configuration(settings: Settings) -> StorageConfiguration:
-    """Where S3 is and how it is used."""
-    bundle = settings.s3_ca_bundle_file
-    token = settings.s3_session_token
-    credentials = _credentials(settings.s3_access_key_id, settings.s3_secret_access_key)
-    if credentials is not None and token is not None:
-        credentials = dataclasses.replace(credentials, session_token=token.get_secret_value())
-    return StorageConfiguration(
-        endpoint_url=settings.s3_endpoint,
-        region=settings.s3_region,
-        path_style=settings.s3_path_style,
-        tls_verify=settings.s3_tls_verify,
-        ca_bundle=None if bundle is None else str(bundle),
-        credentials=credentials,
-        anonymous=settings.s3_anonymous,
-        buckets={name: _override(bucket) for name, bucket in settings.s3_buckets.items()},
-        request_concurrency=settings.s3_requests_max,
-        query_request_concurrency=settings.s3_query_requests_max,
-        range_cache_bytes=settings.s3_range_cache_bytes,
-        connect_timeout_seconds=settings.s3_connect_timeout_seconds,
-        stall_timeout_seconds=settings.s3_stall_timeout_seconds,
-        attempts_max=settings.s3_attempts_max,
-        retry_timeout_seconds=settings.s3_retry_timeout_seconds,
-        listing_concurrency=settings.s3_listing_requests_max,
-        bucket_facts_ttl_seconds=settings.s3_bucket_facts_ttl_seconds,
-        unanswered_bucket_facts=settings.s3_unanswered_bucket_facts,
-    )
-
-
-def _override(bucket: BucketSettings) -> BucketOverride:
-    return BucketOverride(
-        endpoint_url=bucket.endpoint,
-        region=bucket.region,
-        path_style=bucket.path_style,
-        credentials=_credentials(bucket.access_key_id, bucket.secret_access_key),
-    )
-
-
-def _credentials(key_id: SecretStr | None, secret: SecretStr | None) -> Credentials | None:
-    if key_id is None and secret is None:
-        return None
-    if key_id is None or secret is None:
-        raise QueryServiceError(
-            ErrorCode.CONFIGURATION_INVALID,
-            "an S3 access key id and its secret must be set together",
-        )
-    return Credentials(key_id.get_secret_value(), secret.get_secret_value())

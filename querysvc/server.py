@@ -19,7 +19,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from querysvc import __version__
-from querysvc.bootstrap import Application, storage_configuration
+from querysvc.bootstrap import Application
+from querysvc.configuration import storage_configuration
 from querysvc.engines.duckdb.engine import DuckDBEngine
 from querysvc.engines.duckdb.sandbox import Layer
 from querysvc.engines.duckdb.settings import SupervisorSettings
@@ -165,7 +166,7 @@ def _aws_wire(application: Application) -> aws_json.AwsWire:
         catalog_of=application.views.catalog,
         tags=application.tags,
     )
-    glue = GlueServices(application.views.catalog, application.tags)
+    glue = GlueServices(application.views.catalog, application.tags, application.crawlers)
     services = (athena_service(athena), glue_service(glue))
     return aws_json.AwsWire(services, application.authenticator, SystemClock().now)
 

@@ -6,11 +6,12 @@ The bytes are read here and understood in the gate, whose processes are limited.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.inference.exclusions import excluding
 from querysvc.inference.layout import TableFolder, key_types, projection, table_folders
 from querysvc.inference.model import Inferred, Sample
 from querysvc.model import Principal
@@ -29,7 +30,7 @@ from querysvc_catalog.model import (
     StorageDescriptor,
     Table,
 )
-from querysvc_catalog.serdes import CLASSES
+from querysvc_catalog.serdes import CLASSES, StorageFormat
 from querysvc_catalog.service import CatalogService
 
 GATE_OPERATIONS: Final = {"infer": "querysvc.inference.infer:infer"}
@@ -37,6 +38,8 @@ GATE_OPERATIONS: Final = {"infer": "querysvc.inference.infer:infer"}
 _SAMPLES_MAX: Final = 8
 _SAMPLE_BYTES: Final = 1 << 20
 _BATCH: Final = 1000
+# Glue's words for formats, where they are not Athena's.
+_CLASSIFICATIONS: Final = {StorageFormat.TEXTFILE: "csv", StorageFormat.OPENX_JSON: "json"}
 ARCHIVED_CLASSES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
@@ -48,6 +51,10 @@ class CrawlRequest:
     database: str = "default"
     table: str | None = None
     """Makes all that lies under the location one table of this name."""
+    is_one_table: bool = False
+    """Makes it one table that is named after its folder."""
+    exclusions: tuple[str, ...] = ()
+    """Glob patterns of objects to pass over, relative to the location."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +96,37 @@ class Crawler:
     ) -> None:
         self._storage = storage
         self._gate = gate
-        self._catalog_of = catalog_of
+        self.catalog_of = catalog_of
         self._access_of = access_of
         self._audit = audit
 
     def crawl(self, request: CrawlRequest, principal: Principal) -> tuple[CrawledTable, ...]:
         """The tables under the location; INVALID_REQUEST when nothing there can be read."""
-        self._access_of(principal).require_location(request.location)
-        location = parse_location(request.location)
-        objects = [one for one in self._storage.list_objects(request.location) if one.size]
-        if not objects:
+        found = tuple(self.find(request, principal))
+        if not found:
             raise QueryServiceError(
                 ErrorCode.INVALID_REQUEST, f"No object with data lies under {request.location}"
             )
-        folders = table_folders(location.prefix, objects, is_one_table=request.table is not None)
-        return tuple(self._table(folder, request, principal) for folder in folders)
+        return found
+
+    def find(self, request: CrawlRequest, principal: Principal) -> Iterator[CrawledTable]:
+        """The tables under the location, one after the other; none where no data lies."""
+        self._access_of(principal).require_location(request.location)
+        prefix = parse_location(request.location).prefix
+        is_excluded = excluding(request.exclusions)
+        objects = [
+            one
+            for one in self._storage.list_objects(request.location)
+            if one.size and not is_excluded(one.key.removeprefix(prefix))
+        ]
+        is_one_table = request.is_one_table or request.table is not None
+        folders = table_folders(prefix, objects, is_one_table=is_one_table)
+        for folder in folders:
+            yield self._table(folder, request, principal)
 
     def apply(self, found: Sequence[CrawledTable], principal: Principal) -> None:
         """Make the tables and their partitions; ALREADY_EXISTS when a table does."""
-        catalog = self._catalog_of(principal)
+        catalog = self.catalog_of(principal)
         for one in found:
             with catalog_errors():
                 catalog.create_table(one.table)
@@ -127,6 +146,7 @@ class Crawler:
             )
         inferred = self.infer(readable)
         descriptor = _descriptor(folder, inferred)
+        form = inferred.schema.storage_format
         keys = tuple(Column(name, kind) for name, kind in key_types(folder))
         table = Table(
             name=request.table or folder.name,
@@ -136,7 +156,7 @@ class Crawler:
             storage_descriptor=descriptor,
             partition_keys=keys,
             parameters={
-                "classification": inferred.schema.storage_format.value.lower(),
+                "classification": _CLASSIFICATIONS.get(form, form.value.lower()),
                 **dict(inferred.schema.table_parameters),
             },
             table_type="EXTERNAL_TABLE",

@@ -37,6 +37,16 @@ class ResourceTags:
         else:
             self._tags.set_tags(f"{kind}/{name}", tags)
 
+    def give(self, kind: str, name: str, tags: Mapping[str, str]) -> None:
+        """The tags of a new resource, whose maker may name them; it has no others."""
+        self.forget(kind, name)
+        self._tags.set_tags(f"{kind}/{name}", tags)
+
+    def forget(self, kind: str, name: str) -> None:
+        """Drop the tags of a resource that was deleted."""
+        resource = f"{kind}/{name}"
+        self._tags.remove_tags(resource, list(self._tags.tags(resource)))
+
     def remove(self, kind: str, name: str, keys: Iterable[str], principal: Principal) -> None:
         """Remove tags (admin role)."""
         require_admin(principal, "tagging")

@@ -16,9 +16,9 @@ from querysvc_catalog.model import (
     TableName,
 )
 from querysvc_catalog.service import CatalogService
-from querysvc_drivers.athena.paging import PAGE_DEFAULT, with_token
 from querysvc_drivers.aws_json.account import ACCOUNT_ID
 from querysvc_drivers.aws_json.dispatch import Caller, Document, Operation
+from querysvc_drivers.aws_json.paging import PAGE_DEFAULT, with_token
 
 DEFAULT_CATALOG_SHOWN: Final = "AwsDataCatalog"
 

@@ -19,11 +19,11 @@ from querysvc_drivers.athena.executions import (
     execution_document,
     runtime_statistics,
 )
-from querysvc_drivers.athena.paging import PAGE_DEFAULT
 from querysvc_drivers.athena.results import results_document
 from querysvc_drivers.aws_json.catalogs import of_caller
 from querysvc_drivers.aws_json.dispatch import AwsService, Caller, Document, Operation
 from querysvc_drivers.aws_json.errors import ATHENA_STYLE
+from querysvc_drivers.aws_json.paging import PAGE_DEFAULT
 
 _SPARK: Final = "Apache Spark is not served here."
 SPARK_OPERATIONS: Final = (
@@ -84,7 +84,9 @@ def athena_service(services: AthenaServices) -> AwsService:
         **work_groups.operations(services.work_groups),
         **saved.named_queries(services.saved),
         **saved.prepared_statements(services.saved),
-        **of_caller(catalogs.data_catalogs, services.catalog_of),
+        **tags.of_data_catalogs(
+            of_caller(catalogs.data_catalogs, services.catalog_of), services.tags
+        ),
         **of_caller(catalogs.metadata, services.catalog_of),
         **tags.operations(services.tags),
         "ListEngineVersions": _engine_versions,

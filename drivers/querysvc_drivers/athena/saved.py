@@ -6,8 +6,8 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.service.saved import SavedStatements
 from querysvc.state.values import NamedQuery, PreparedStatement
 from querysvc_drivers.athena.decode import PRIMARY
-from querysvc_drivers.athena.paging import paged, with_token
 from querysvc_drivers.aws_json.dispatch import Caller, Document, Operation
+from querysvc_drivers.aws_json.paging import paged, with_token
 
 
 def named_queries(saved: SavedStatements) -> dict[str, Operation]:

@@ -8,10 +8,10 @@ from typing import Any, Final
 from querysvc.model import ResultConfiguration
 from querysvc.service.work_groups import WorkGroupService
 from querysvc.state.values import WorkGroup, WorkGroupState, WorkGroupUpdate
-from querysvc_drivers.athena import decode
+from querysvc_drivers.athena import decode, tags
 from querysvc_drivers.athena.executions import configuration_document, engine_document
-from querysvc_drivers.athena.paging import paged, with_token
 from querysvc_drivers.aws_json.dispatch import Caller, Document, Operation
+from querysvc_drivers.aws_json.paging import paged, with_token
 
 _UNSUPPORTED: Final = frozenset(
     {
@@ -37,9 +37,10 @@ def operations(groups: WorkGroupService) -> dict[str, Operation]:
     """The operations on work groups."""
 
     def create(request: Document, caller: Caller) -> Document:
-        tags = {tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", ())}
         group = _group(request["Name"], request.get("Configuration", {}))
-        described = dataclasses.replace(group, description=request.get("Description"), tags=tags)
+        described = dataclasses.replace(
+            group, description=request.get("Description"), tags=tags.given(request)
+        )
         groups.create(described, caller.principal)
         return {}
 

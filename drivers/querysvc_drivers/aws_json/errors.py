@@ -100,6 +100,9 @@ EXCEPTIONS: Final[Mapping[ErrorCode, Names]] = {
     ErrorCode.RESULT_TOO_LARGE: _INVALID,
     ErrorCode.ACCESS_DENIED: Names("AccessDeniedException", "AccessDeniedException"),
     ErrorCode.BUCKET_NOT_FOUND: _INVALID,
+    ErrorCode.CRAWLER_RUNNING: Names("InvalidRequestException", "CrawlerRunningException"),
+    ErrorCode.CRAWLER_NOT_RUNNING: Names("InvalidRequestException", "CrawlerNotRunningException"),
+    ErrorCode.CRAWLER_STOPPING: Names("InvalidRequestException", "CrawlerStoppingException"),
 }
 """The exception of every error code; a test walks all of them."""
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from querysvc.model import Principal
+from querysvc.service.crawlers import Crawlers
 from querysvc.service.tags import ResourceTags
 from querysvc_catalog.service import CatalogService
 from querysvc_drivers.aws_json.catalogs import of_caller
 from querysvc_drivers.aws_json.dispatch import AwsService, Caller, Document, Operation
 from querysvc_drivers.aws_json.errors import GLUE_STYLE
-from querysvc_drivers.glue import databases, partitions, statistics, tables
+from querysvc_drivers.glue import crawlers, databases, partitions, statistics, tables, tags
 
-_TAG_KIND: Final = "glue"
 _NO_INDEXES: Final = "every partition key is searched alike, and there are no indexes to keep."
 
 
@@ -24,13 +24,17 @@ class GlueServices:
 
     catalog_of: Callable[[Principal], CatalogService]
     tags: ResourceTags
+    crawlers: Crawlers
 
 
 def glue_service(services: GlueServices) -> AwsService:
     """Glue's catalog, to be given to the AWS wire."""
+    on_catalog = of_caller(_on_catalog, services.catalog_of)
     operations = {
-        **of_caller(_on_catalog, services.catalog_of),
-        **_tags(services.tags),
+        **on_catalog,
+        **_with_tags(on_catalog, services.tags),
+        **crawlers.operations(services.crawlers, services.tags),
+        **tags.operations(services.tags),
         **_ABSENT,
     }
     refused = dict.fromkeys(("CreatePartitionIndex", "DeletePartitionIndex"), _NO_INDEXES)
@@ -52,20 +56,21 @@ def _on_catalog(catalog: CatalogService) -> dict[str, Operation]:
     }
 
 
-def _tags(tags: ResourceTags) -> dict[str, Operation]:
-    def get(request: Document, caller: Caller) -> Document:
-        return {"Tags": dict(tags.list(_TAG_KIND, request["ResourceArn"]))}
+def _with_tags(operations: dict[str, Operation], kept: ResourceTags) -> dict[str, Operation]:
+    """Databases are made with tags, and lose them when they are deleted."""
 
-    def tag(request: Document, caller: Caller) -> Document:
-        tags.add(_TAG_KIND, request["ResourceArn"], request["TagsToAdd"], caller.principal)
-        return {}
+    def create(request: Document, caller: Caller) -> Document:
+        document = operations["CreateDatabase"](request, caller)
+        name = request["DatabaseInput"]["Name"].lower()
+        kept.give(tags.KIND, f"database/{name}", request.get("Tags", {}))
+        return document
 
-    def untag(request: Document, caller: Caller) -> Document:
-        names = request["TagsToRemove"]
-        tags.remove(_TAG_KIND, request["ResourceArn"], names, caller.principal)
-        return {}
+    def delete(request: Document, caller: Caller) -> Document:
+        document = operations["DeleteDatabase"](request, caller)
+        kept.forget(tags.KIND, f"database/{request['Name'].lower()}")
+        return document
 
-    return {"GetTags": get, "TagResource": tag, "UntagResource": untag}
+    return {"CreateDatabase": create, "DeleteDatabase": delete}
 
 
 def _no_connections(request: Document, caller: Caller) -> Document:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from querysvc.bootstrap import storage_configuration
+from querysvc.configuration import storage_configuration
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.settings import Settings, describe_settings, load_settings
 

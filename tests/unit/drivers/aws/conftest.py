@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +11,13 @@ from typing import Any
 import orjson
 import pytest
 
+from querysvc.plan import StoredObject
+from querysvc.service.audit import AuditLog
 from querysvc.service.auth import Authenticator, SecretBox
 from querysvc.service.clock import SystemClock
+from querysvc.service.crawl import Crawler
+from querysvc.service.crawlers import Crawlers, CrawlersParts
+from querysvc.service.policies import Policies
 from querysvc.service.saved import SavedStatements
 from querysvc.service.tags import ResourceTags
 from querysvc.state.memory import MemoryState
@@ -46,6 +51,16 @@ class Wire:
         return answer.status, orjson.loads(answer.body)
 
 
+class _NoObjects:
+    """An S3 without objects."""
+
+    def list_objects(self, location: str) -> list[StoredObject]:
+        return []
+
+    def read_ranges(self, ranges: Sequence[tuple[StoredObject, int, int]]) -> list[bytes]:
+        raise AssertionError("there is nothing to read")
+
+
 @pytest.fixture
 def wire(tmp_path: Path) -> Iterator[Wire]:
     state = MemoryState()
@@ -58,7 +73,16 @@ def wire(tmp_path: Path) -> Iterator[Wire]:
     athena = athena_service(
         AthenaServices(harness.service, harness.groups, saved, lambda _: catalog, tags)
     )
-    glue = glue_service(GlueServices(lambda _: catalog, tags))
+    audit = AuditLog(state, SystemClock())
+    nothing_to_crawl = Crawler(
+        _NoObjects(),
+        harness.gate,  # type: ignore[arg-type]  # a fake, which nothing reaches
+        lambda _: catalog,
+        Policies(state, audit, SystemClock()).access_of,
+        audit,
+    )
+    crawlers = Crawlers(CrawlersParts(state, nothing_to_crawl, audit, SystemClock(), "node"))
+    glue = glue_service(GlueServices(lambda _: catalog, tags, crawlers))
     box = SecretBox(tmp_path / "secret.key")
     keys = Authenticator(state, box, SystemClock(), is_required=False)
     yield Wire(AwsWire((athena, glue), keys, SystemClock().now), harness)

@@ -13,11 +13,17 @@ Document = dict[str, Any]
 PAGE_DEFAULT: Final = 50
 
 
-def paged(kind: str, items: Iterable[T], key_of: Callable[[T], str], request: Document) -> Page[T]:
+def paged(
+    kind: str,
+    items: Iterable[T],
+    key_of: Callable[[T], str],
+    request: Document,
+    default: int = PAGE_DEFAULT,
+) -> Page[T]:
     """The page that a request asks for, by NextToken and MaxResults, in the order of keys."""
     after = decode_text_token(kind, request.get("NextToken"))
     rest = sorted((i for i in items if after is None or key_of(i) > after), key=key_of)
-    return make_page(kind, rest, request.get("MaxResults", PAGE_DEFAULT), key_of)
+    return make_page(kind, rest, request.get("MaxResults", default), key_of)
 
 
 def with_token(document: Document, page: Page[T]) -> Document:
