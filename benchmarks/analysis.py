@@ -11,6 +11,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -82,11 +83,9 @@ def tpcds(engine: LocalEngine) -> dict[str, dict[str, float]]:
     for sql in TPCDS.statements().values():
         statement = engine.analyse(sql)
         engine.lower(statement)
-        first = statistics.median(
-            milliseconds(lambda text=sql: engine.analyse(text)) for _ in range(ROUNDS)
-        )
+        first = statistics.median(milliseconds(partial(engine.analyse, sql)) for _ in range(ROUNDS))
         second = statistics.median(
-            milliseconds(lambda one=statement: engine.lower(one)) for _ in range(ROUNDS)
+            milliseconds(partial(engine.lower, statement)) for _ in range(ROUNDS)
         )
         analysis.append(first)
         lowering.append(second)
