@@ -46,8 +46,9 @@ def pages(batches: list[pa.RecordBatch], encoding: str | None) -> int:
         buffer = RowBuffer()
         buffer.add((batch,))
         while buffer:
-            part = buffer.take(PAGE_BYTES_DEFAULT)
-            rows = Rows(rows_json(COLUMNS, part), 0, part.num_rows)
+            parts = buffer.take(PAGE_BYTES_DEFAULT)
+            count = sum(part.num_rows for part in parts)
+            rows = Rows(rows_json(COLUMNS, parts), 0, count)
             total += len(data_member(rows, encoding))
     return total
 

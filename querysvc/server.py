@@ -106,10 +106,18 @@ def http_application(application: Application) -> FastAPI:
         metadata_of=application.views.metadata,
         authenticate=with_api_keys(application.authenticator.authenticate),
         classify=application.gate.classify,
+        parameter_types=ParameterTypes(application.gate, application.views.metadata, SystemClock()),
+        segments=_trino_segments(application.settings),
     )
     app.include_router(trino.router(services))
     app.include_router(aws_json.router(_aws_wire(application)))
     return app
+
+
+def _trino_segments(settings: Settings) -> trino.SegmentStore:
+    """In the state directory, which this process alone uses."""
+    directory = settings.state_dir.expanduser().absolute() / "segments"
+    return trino.SegmentStore(directory, trino.SegmentLimits(settings.trino_segments_bytes_max))
 
 
 def pg_server(application: Application) -> PgServer:

@@ -71,6 +71,12 @@ class Settings(BaseSettings):
         description="Port of the Flight SQL wire (extra: flightsql); 0 takes a free one; without it"
         " there is none.",
     )
+    trino_segments_bytes_max: int = Field(
+        1 << 30,
+        ge=0,
+        description="Bytes of spooled segments that lie on disk for Trino's clients; beyond it"
+        " rows are sent inside the pages, which takes more of the client's time.",
+    )
     state_dir: Path = Field(
         default_factory=_default_state_dir,
         description="Directory of the SQLite state, results, keys and scratch space.",

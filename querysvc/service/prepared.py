@@ -15,6 +15,7 @@ from querysvc.plan import AnalysedStatement
 from querysvc.service.gate import Gate
 from querysvc.service.saved import SavedStatements
 from querysvc.service.statements import RunContext, StatementOutcome
+from querysvc.sql.origins import ColumnOrigin
 from querysvc.sql.positions import START, Place
 from querysvc.sql.prepared import (
     Deallocate,
@@ -139,13 +140,17 @@ Description = tuple[tuple[ResultColumn, ...], tuple[tuple[Any, ...], ...]]
 """Columns, and rows of Python values of their types: hence Any."""
 
 
-def input_description(sql: str) -> Description:
-    """DESCRIBE INPUT's answer: the positions of the parameters; their types are not known."""
-    columns = (ResultColumn("Position", algebra.BIGINT), ResultColumn("Type", algebra.VARCHAR))
-    return columns, tuple((index, "unknown") for index in range(parameter_count(sql)))
+def input_description(sql: str, types: tuple[TrinoType | None, ...] = ()) -> Description:
+    """DESCRIBE INPUT's answer: a type for every parameter, unknown where none is told."""
+    columns = (ResultColumn("Position", algebra.INTEGER), ResultColumn("Type", algebra.VARCHAR))
+    told = [algebra.UNKNOWN if type_ is None else type_ for type_ in types]
+    told += [algebra.UNKNOWN] * (parameter_count(sql) - len(told))
+    return columns, tuple((index, type_.wire_name) for index, type_ in enumerate(told))
 
 
-def output_description(outputs: tuple[ResultColumn, ...]) -> Description:
+def output_description(
+    outputs: tuple[ResultColumn, ...], origins: tuple[ColumnOrigin, ...] = ()
+) -> Description:
     """DESCRIBE OUTPUT's answer: the columns that the statement gives."""
     names = ("Column Name", "Catalog", "Schema", "Table", "Type")
     columns = (
@@ -153,9 +158,13 @@ def output_description(outputs: tuple[ResultColumn, ...]) -> Description:
         ResultColumn("Type Size", algebra.INTEGER),
         ResultColumn("Aliased", algebra.BOOLEAN),
     )
+    places = origins or (ColumnOrigin(),) * len(outputs)
     return columns, tuple(
-        (column.name, "", "", "", column.type.wire_name, _size(column.type), False)
-        for column in outputs
+        (
+            *(column.name, place.catalog, place.schema, place.table),
+            *(column.type.wire_name, _size(column.type), place.is_aliased),
+        )
+        for column, place in zip(outputs, places, strict=True)
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from querysvc.model import ResultColumn, Session
 from querysvc.sql.analyser import analyse_query
 from querysvc.sql.metadata import MetadataReader
+from querysvc.sql.origins import ColumnOrigin, column_origins
 from querysvc.sql.parameters import inferred_types, row_counts
 from querysvc.sql.parser import QUERY, parse
 from querysvc.types.algebra import TrinoType
@@ -21,6 +22,7 @@ class ParameterDescription:
 
     parameters: tuple[TrinoType | None, ...]
     columns: tuple[ResultColumn, ...] | None
+    origins: tuple[ColumnOrigin, ...] = ()
 
 
 def describe_parameters(
@@ -36,4 +38,5 @@ def describe_parameters(
     given = tuple(None if index in counts else text for index, text in enumerate(padded))
     analysed = analyse_query(parsed.query, session, metadata, given)
     types = inferred_types(parsed.query, analysed.query, parsed.parameters)
-    return ParameterDescription(types, analysed.columns)
+    origins = column_origins(parsed.query, analysed)
+    return ParameterDescription(types, analysed.columns, origins)

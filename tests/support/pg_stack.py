@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
 from querysvc.planning.metadata import CatalogMetadata
 from querysvc.service.auth import Authenticator, SecretBox
 from querysvc.service.clock import SystemClock
-from querysvc.service.gate_process import METADATA, OPERATIONS
 from querysvc.service.parameter_types import ParameterTypes
 from querysvc.service.system_listing import Listing
 from querysvc.service.system_metadata import SystemMetadata
 from querysvc.service.system_tables import SystemTablePlanner, SystemTables
-from querysvc.sql.metadata import MetadataReader
 from querysvc.state.memory import MemoryState
 from querysvc_drivers.pgwire import PgServer, PgServices, PgSettings, SessionServices, server_tls
-from querysvc_drivers.pgwire.catalog import GATE_OPERATIONS, CatalogQueries
+from querysvc_drivers.pgwire.catalog import CatalogQueries
+from tests.support.callable_gate import CallableGate
 from tests.support.trino_stack import (
     LocalDuckDb,
     LocalGate,
@@ -34,17 +31,6 @@ from tests.support.trino_stack import (
     tiny_catalog,
 )
 from tests.unit.service.conftest import Harness, build, stop
-
-
-class CallableGate:
-    """Runs operations of the gate in this process."""
-
-    def call(
-        self, operation: str, *arguments: object, metadata: MetadataReader | None = None
-    ) -> Any:
-        module, _, function = {**OPERATIONS, **GATE_OPERATIONS}[operation].partition(":")
-        given = [metadata if argument == METADATA else argument for argument in arguments]
-        return getattr(importlib.import_module(module), function)(*given)
 
 
 @dataclass

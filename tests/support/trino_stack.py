@@ -34,6 +34,8 @@ from querysvc.plan import (
 from querysvc.planning.metadata import CatalogMetadata
 from querysvc.planning.request import PlannedQuery, PlanRequest
 from querysvc.service import statement_reading
+from querysvc.service.clock import SystemClock
+from querysvc.service.parameter_types import ParameterTypes
 from querysvc.service.system_listing import Listing
 from querysvc.service.system_metadata import SystemMetadata
 from querysvc.service.system_tables import SystemTablePlanner, SystemTables
@@ -42,8 +44,9 @@ from querysvc.state.memory import MemoryState
 from querysvc_catalog.memory import MemoryCatalogRepository
 from querysvc_catalog.model import Column, Database, DataCatalog, StorageDescriptor, Table
 from querysvc_catalog.service import CatalogService
-from querysvc_drivers.trino import TrinoServices, TrinoSettings, router
+from querysvc_drivers.trino import SegmentStore, TrinoServices, TrinoSettings, router
 from querysvc_drivers.trino.authentication import Authenticate
+from tests.support.callable_gate import CallableGate
 from tests.support.local_engine import TINY
 from tests.unit.service.conftest import Harness, build, stop
 
@@ -201,6 +204,7 @@ class Stack:
     url: str
     engine: LocalDuckDb
     harness: Harness
+    segments: SegmentStore
 
     @property
     def port(self) -> int:
@@ -246,18 +250,21 @@ def trino_stack(
     gate = LocalGate(metadata)
     _replace_parts(harness, gate, SystemTablePlanner(planner, tables), engine)
     harness.dispatcher.start()
+    segments = SegmentStore(root / "segments")
     services = TrinoServices(
         queries=harness.service,
         metadata_of=lambda _: metadata,
         authenticate=authenticate,
         classify=gate.classify,
+        parameter_types=ParameterTypes(CallableGate(), lambda _: metadata, SystemClock()),
+        segments=segments,
         settings=settings or TrinoSettings(),
     )
     app = FastAPI()
     app.include_router(router(services))
     try:
         with serve(app, **server) as url:
-            yield Stack(url, engine, harness)
+            yield Stack(url, engine, harness, segments)
     finally:
         stop(harness)
 

@@ -10,7 +10,7 @@ import orjson
 
 from querysvc.errors import QueryServiceError
 from querysvc_drivers.trino.columns import Json, column_documents
-from querysvc_drivers.trino.encoding import data_member
+from querysvc_drivers.trino.encoding import Spool, data_member
 from querysvc_drivers.trino.errors import error_document
 from querysvc_drivers.trino.statement import Page
 from querysvc_drivers.trino.stats import state_document, stats_document
@@ -34,6 +34,7 @@ class Shape:
 
     parametric_datetime: bool
     encoding: str | None
+    spool: Spool | None = None
 
 
 def queued_document(addresses: Addresses) -> bytes:
@@ -63,7 +64,8 @@ def page_document(addresses: Addresses, page: Page, shape: Shape) -> bytes:
     head = _document(addresses, _stats(page), members, warnings)
     if page.rows is None:
         return head
-    return b"".join((head[:-1], b',"data":', data_member(page.rows, shape.encoding), b"}"))
+    data = data_member(page.rows, shape.encoding, shape.spool)
+    return b"".join((head[:-1], b',"data":', data, b"}"))
 
 
 def gzipped(body: bytes) -> bytes:

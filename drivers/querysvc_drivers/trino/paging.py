@@ -8,6 +8,8 @@ from typing import Final
 import pyarrow as pa
 
 PAGE_BYTES_DEFAULT: Final = 1 << 20
+SEGMENT_BYTES_DEFAULT: Final = 8 << 20
+"""Rows for a spooled segment: fewer and larger than pages, as each is fetched on its own."""
 PAGE_BYTES_MAX: Final = 16 << 20
 PAGE_BYTES_MIN: Final = 4 << 10
 _OVERHEAD: Final = 8
@@ -31,8 +33,16 @@ class RowBuffer:
         """Forget all rows."""
         self._batches.clear()
 
-    def take(self, page_bytes: int) -> pa.RecordBatch:
-        """The next rows, of one batch: about `page_bytes` as JSON, and at least one row."""
+    def take(self, page_bytes: int) -> list[pa.RecordBatch]:
+        """The next rows: about `page_bytes` as JSON, and at least one row."""
+        taken: list[pa.RecordBatch] = []
+        rest = page_bytes
+        while self._batches and (not taken or rest >= _json_bytes(self._batches[0])):
+            taken.append(self._take_one(rest))
+            rest -= _json_bytes(taken[-1])
+        return taken
+
+    def _take_one(self, page_bytes: int) -> pa.RecordBatch:
         batch = self._batches.popleft()
         rows = min(batch.num_rows, max(1, batch.num_rows * page_bytes // _json_bytes(batch)))
         # Rows may be larger here than on average.
@@ -43,10 +53,10 @@ class RowBuffer:
         return batch.slice(0, rows)
 
 
-def page_bytes(wanted: int | None) -> int:
+def page_bytes(wanted: int | None, default: int = PAGE_BYTES_DEFAULT) -> int:
     """A client's page size, within our limits."""
     if wanted is None:
-        return PAGE_BYTES_DEFAULT
+        return default
     return min(max(wanted, PAGE_BYTES_MIN), PAGE_BYTES_MAX)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -19,6 +20,14 @@ _CHECKS_PER_TIMEOUT: Final = 6
 _CHECK_SECONDS_MAX: Final = 5.0
 
 Cancel = Callable[[LiveStatement], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds without a fetch after which a statement that runs, or has ended, is forgotten."""
+
+    running: float
+    ended: float
 
 
 class OpenStatement:
@@ -47,9 +56,16 @@ class OpenStatement:
         """How long no client has asked."""
         return 0.0 if self._fetches else time.monotonic() - self._touched_at
 
+    @property
+    def runs(self) -> bool:
+        """Whether its query waits for the engine, or keeps it busy."""
+        return not self.is_over and self.source.runs
+
 
 class LocalStatement:
     """A statement that the wire has answered already."""
+
+    runs = False
 
     def __init__(
         self, statement_id: str, page: Page, request: ClientRequest, principal: Principal
@@ -63,6 +79,9 @@ class LocalStatement:
         """The only page."""
         return self.page
 
+    def release(self) -> None:
+        """Nothing is held."""
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -70,9 +89,9 @@ class LocalStatement:
 class StatementRegistry:
     """Keeps open statements until they end and are forgotten, or are abandoned and cancelled."""
 
-    def __init__(self, cancel: Cancel, client_timeout_seconds: float, statements_max: int) -> None:
+    def __init__(self, cancel: Cancel, timeouts: Timeouts, statements_max: int) -> None:
         self._cancel = cancel
-        self._timeout = client_timeout_seconds
+        self._timeouts = timeouts
         self._max = statements_max
         self._open: dict[str, OpenStatement] = {}
         self._reaper: asyncio.Task[None] | None = None
@@ -89,15 +108,16 @@ class StatementRegistry:
     def require_room(self) -> None:
         """Refuse a new statement when too many run; forget the oldest ended ones instead.
 
-        An ended statement is only kept so that a client may fetch its last page again.
+        Those go first whose last page was sent: they are only kept to be fetched again.
         """
-        ended = [one for one in self._open.values() if one.is_over]
+        ended = [one for one in self._open.values() if not one.runs]
         running = len(self._open) - len(ended)
         if running >= self._max:
             raise QueryServiceError(
                 ErrorCode.TOO_MANY_REQUESTS,
                 f"{running} statements are open on this node; try again later.",
             )
+        ended.sort(key=lambda one: not one.is_over)
         for one in ended[: max(0, len(self._open) + 1 - self._max)]:
             one.source.close()
             del self._open[one.id]
@@ -107,16 +127,19 @@ class StatementRegistry:
         return self._open.get(statement_id)
 
     async def _reap(self) -> None:
-        pause = min(self._timeout / _CHECKS_PER_TIMEOUT, _CHECK_SECONDS_MAX)
+        pause = min(self._timeouts.running / _CHECKS_PER_TIMEOUT, _CHECK_SECONDS_MAX)
         while self._open:
             await asyncio.sleep(pause)
             for statement in tuple(self._open.values()):
-                if statement.idle_seconds >= self._timeout:
+                idle, timeouts = statement.idle_seconds, self._timeouts
+                if idle >= (timeouts.running if statement.runs else timeouts.ended):
                     await self._drop(statement)
+                elif idle >= timeouts.running:
+                    statement.source.release()
 
     async def _drop(self, statement: OpenStatement) -> None:
         source = statement.source
-        if not statement.is_over and isinstance(source, LiveStatement):
+        if statement.runs and isinstance(source, LiveStatement):
             _log.info("statement_abandoned", query_id=statement.id)
             try:
                 await self._cancel(source)

@@ -2,6 +2,7 @@
 
 POST   /v1/statement                              a statement; answers where to fetch its pages
 GET    /v1/statement/{phase}/{id}/{slug}/{token}  a page, after at most a second
+HEAD   /v1/statement/{phase}/{id}/{slug}/{token}  the client is there, but busy with its rows
 DELETE /v1/statement/{phase}/{id}/{slug}/{token}  cancel
 GET    /v1/info, /v1/info/state, /v1/query/{id}   what tools ask beside
 """
@@ -22,6 +23,7 @@ from fastapi import APIRouter, Request, Response
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal
+from querysvc.service.parameter_types import ParameterTypes
 from querysvc.service.queries import QueryService
 from querysvc.sql.metadata import MetadataReader
 from querysvc_drivers.trino.authentication import Authenticate, challenge, credentials_of
@@ -41,11 +43,18 @@ from querysvc_drivers.trino.documents import (
     queued_document,
 )
 from querysvc_drivers.trino.query_info import query_info
-from querysvc_drivers.trino.registry import LocalStatement, OpenStatement, StatementRegistry
+from querysvc_drivers.trino.registry import (
+    LocalStatement,
+    OpenStatement,
+    StatementRegistry,
+    Timeouts,
+)
 from querysvc_drivers.trino.routing import StatementRouting, Submission
 from querysvc_drivers.trino.rows import local_rows
+from querysvc_drivers.trino.segments import SegmentStore
 from querysvc_drivers.trino.session_properties import duration_seconds
 from querysvc_drivers.trino.session_statements import Classify, LocalResult
+from querysvc_drivers.trino.spooling import Spooling
 from querysvc_drivers.trino.statement import Answered, LiveStatement, Page
 
 TRINO_VERSION: Final = "476"
@@ -58,8 +67,10 @@ _log = structlog.get_logger(__name__)
 class TrinoSettings:
     """Limits of the wire."""
 
-    client_timeout_seconds: float = 60.0
+    client_timeout_seconds: float = 50.0
     """A statement whose client has not fetched for this long is cancelled and forgotten."""
+    rows_timeout_seconds: float = 300.0
+    """The same for one that has ended, whose rows hold up nobody: clients may take their time."""
     wait_seconds_max: float = 1.0
     """How long a fetch waits for rows or a change of state."""
     statements_max: int = 1000
@@ -75,6 +86,9 @@ class TrinoServices:
     metadata_of: Callable[[Principal], MetadataReader]
     authenticate: Authenticate
     classify: Classify
+    parameter_types: ParameterTypes
+    segments: SegmentStore | None = None
+    """None: rows are always sent inside the pages."""
     settings: TrinoSettings = field(default_factory=TrinoSettings)
     environment: str = "querysvc"
     clock: Callable[[], float] = time.monotonic
@@ -86,12 +100,16 @@ def router(services: TrinoServices) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     statement = "/v1/statement/{phase}/{query_id}/{slug}/{token}"
     routes.add_api_route("/v1/statement", wire.post, methods=["POST"])
+    routes.add_api_route("/v1/statement", wire.greet, methods=["HEAD"])
     routes.add_api_route(statement, wire.fetch, methods=["GET"])
+    routes.add_api_route(statement, wire.keep, methods=["HEAD"])
     routes.add_api_route(statement, wire.cancel, methods=["DELETE"])
     routes.add_api_route("/v1/info", wire.info, methods=["GET", "HEAD"])
     routes.add_api_route("/v1/info/state", wire.state, methods=["GET"])
     routes.add_api_route("/v1/query/{query_id}", wire.query, methods=["GET"])
     routes.add_api_route("/v1/query/{query_id}", wire.kill, methods=["DELETE"])
+    if wire.spooling is not None:
+        wire.spooling.add_routes(routes)
     return routes
 
 
@@ -99,11 +117,24 @@ class _Wire:
     def __init__(self, services: TrinoServices) -> None:
         self._services = services
         self._settings = services.settings
-        self._routing = StatementRouting(services.queries, services.metadata_of, services.classify)
-        self._started_at = services.clock()
-        self._statements = StatementRegistry(
-            self._abandon, self._settings.client_timeout_seconds, self._settings.statements_max
+        self._routing = StatementRouting(
+            services.queries, services.metadata_of, services.classify, services.parameter_types
         )
+        self._started_at = services.clock()
+        self.spooling = None if services.segments is None else Spooling(services.segments)
+        self._statements = StatementRegistry(
+            self._abandon,
+            Timeouts(self._settings.client_timeout_seconds, self._settings.rows_timeout_seconds),
+            self._settings.statements_max,
+        )
+
+    async def greet(self, request: Request) -> Response:
+        """Whether a client may speak here: drivers ask it when they validate a connection."""
+        try:
+            await self._principal(request)
+        except QueryServiceError as error:
+            return _refusal(error)
+        return Response(media_type=_JSON)
 
     async def post(self, request: Request) -> Response:
         """Take a statement."""
@@ -187,7 +218,23 @@ class _Wire:
                     found.answered = await asyncio.to_thread(
                         self._answered, request, found, page, number
                     )
+                    if self.spooling is not None:
+                        self.spooling.watch()
                 return await asyncio.to_thread(self._response, request, found.answered)
+
+    async def keep(
+        self, request: Request, phase: str, query_id: str, slug: str, token: str
+    ) -> Response:
+        """Take note of a client's heartbeat: its statement is not abandoned."""
+        try:
+            principal = await self._principal(request)
+        except QueryServiceError as error:
+            return _refusal(error)
+        found = self._find(principal, query_id, slug, token)
+        if found is None:
+            return _plain(HTTPStatus.NOT_FOUND, "Query not found")
+        with found:
+            return Response(media_type=_JSON)
 
     def _wishes(self, request: Request, found: OpenStatement) -> tuple[float, int | None]:
         """How long a fetch may wait, and how large its page should be."""
@@ -206,20 +253,26 @@ class _Wire:
         self, request: Request, found: OpenStatement, page: Page, number: int
     ) -> Answered:
         client: ClientRequest = found.source.request
-        shape = Shape(client.has_parametric_datetime, client.encoding)
+        spool = None
+        if self.spooling is not None:
+            spool = self.spooling.spool(str(request.base_url).rstrip("/"))
+        shape = Shape(client.has_parametric_datetime, client.encoding, spool)
         following = None if page.is_last else number + 1
         addresses = _addresses(request, found.id, found, following, page)
         body = page_document(addresses, page, shape)
         if page.is_last:
             found.is_over = True
             found.source.close()
-        return Answered(number, body, page.headers)
+        # What has been encoded does not become smaller.
+        is_compressible = page.rows is None or client.encoding in (None, "json")
+        return Answered(number, body, page.headers, is_compressible)
 
     def _response(self, request: Request, answered: Answered) -> Response:
         body = answered.body
         response = Response(media_type=_JSON)
         accepts_gzip = "gzip" in request.headers.get("accept-encoding", "")
-        if self._settings.compresses_with_gzip and accepts_gzip and len(body) >= GZIP_BYTES_MIN:
+        is_worth_it = answered.is_compressible and len(body) >= GZIP_BYTES_MIN
+        if self._settings.compresses_with_gzip and accepts_gzip and is_worth_it:
             body = gzipped(body)
             response.headers["Content-Encoding"] = "gzip"
         response.headers["Vary"] = "Accept-Encoding"
@@ -243,6 +296,7 @@ class _Wire:
                 await asyncio.to_thread(
                     self._services.queries.cancel, found.id, found.source.principal
                 )
+                found.is_over = True
         except QueryServiceError as error:
             return _refusal(error)
         return Response(status_code=HTTPStatus.NO_CONTENT)

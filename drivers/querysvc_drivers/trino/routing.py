@@ -9,9 +9,11 @@ from typing import Final
 
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import Principal, QuerySubmission, ResultColumn, Session
+from querysvc.service.parameter_types import ParameterTypes
 from querysvc.service.prepared import UNBOUND, input_description, output_description
 from querysvc.service.queries import QueryService
 from querysvc.service.work_groups import PRIMARY
+from querysvc.sql.description import ParameterDescription
 from querysvc.sql.lexer import tokenize
 from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.positions import START, Place, errors_moved
@@ -63,8 +65,10 @@ class StatementRouting:
         queries: QueryService,
         metadata_of: Callable[[Principal], MetadataReader],
         classify: Classify,
+        parameter_types: ParameterTypes,
     ) -> None:
         self._queries = queries
+        self._parameter_types = parameter_types
         self._metadata_of = metadata_of
         self._classify = classify
 
@@ -131,16 +135,22 @@ class StatementRouting:
         self, statement: DescribePrepared, request: ClientRequest, principal: Principal
     ) -> LocalResult:
         sql = prepared_text(statement.name, request)
-        if statement.is_input:
-            return LocalResult(None, (), *input_description(sql))
         inner = dataclasses.replace(request, sql=sql)
-        return LocalResult(None, (), *output_description(self._output_columns(inner, principal)))
+        unbound = (UNBOUND,) * parameter_count(sql)
+        routed = self._route(inner, principal, unbound, START)
+        if isinstance(routed, LocalResult):
+            found = ParameterDescription((), routed.columns)
+        else:
+            found = self._parameter_types.describe(routed.query, principal, ())
+        if statement.is_input:
+            return LocalResult(None, (), *input_description(sql, found.parameters))
+        columns = self._columns(routed, principal) if found.columns is None else found.columns
+        return LocalResult(None, (), *output_description(columns, found.origins))
 
-    def _output_columns(
-        self, request: ClientRequest, principal: Principal
+    def _columns(
+        self, routed: Submission | LocalResult, principal: Principal
     ) -> tuple[ResultColumn, ...]:
-        unbound = (UNBOUND,) * parameter_count(request.sql)
-        routed = self._route(request, principal, unbound, START)
+        """The columns of a statement that is no query."""
         if isinstance(routed, LocalResult):
             return routed.columns
         return self._queries.validate(routed.query, principal).columns

@@ -6,7 +6,7 @@ of the common types. It took a quarter of the processor time of lists and orjson
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -28,55 +28,65 @@ _CONTROLS: Final = 0x20
 _UNITS: Final = {0: "s", 3: "ms", 6: "us"}
 _DAYS_MIN, _DAYS_MAX = -719_162, 2_932_896  # 0001-01-01, 9999-12-31
 _MICROSECONDS_PER_DAY: Final = 86_400_000_000
+_PLAIN_FLOATS_MAX: Final = 1e10
 _PLAIN_SCALE_MAX: Final = 6
 """Arrow writes decimals of a larger scale with exponents when they are small."""
 
 
-def rows_json(columns: tuple[ResultColumn, ...], batch: pa.RecordBatch) -> bytes:
-    """`[…],[…]`: the batch's rows, without the brackets around them."""
-    if not batch.num_rows:
-        return b""
+def rows_json(columns: tuple[ResultColumn, ...], batches: Sequence[pa.RecordBatch]) -> bytes:
+    """`[[…],[…]]`: all batches' rows as one JSON list."""
+    texts: list[bytes | memoryview] = []
+    for batch in batches:
+        if batch.num_rows:
+            texts += (b",", *_batch_json(columns, batch))
+    return b"".join((b"[", *texts[1:], b"]"))
+
+
+def _batch_json(
+    columns: tuple[ResultColumn, ...], batch: pa.RecordBatch
+) -> tuple[bytes | memoryview, ...]:
+    """`[…],[…]` in parts: the rows without the brackets around them."""
     if not columns:
-        return b",".join([b"[]"] * batch.num_rows)
-    parts: list[Any] = []
-    between = "["
+        return (b",".join([b"[]"] * batch.num_rows),)
+    # Between the values of two columns, and of two rows, stands one constant: quotes around values
+    # that are all there join the commas and brackets.
+    arrays, quotes = [], []
     for column, array in zip(columns, batch.columns, strict=True):
         texts = _json_texts(column.type, array)
-        # Quotes around values that are all there cost nothing: they join the commas.
-        quote = '"' if texts.needs_quotes and not texts.array.null_count else ""
-        bare = texts.needs_quotes and not quote
-        parts += (between + quote, _quoted(texts.array) if bare else texts.array)
-        between = quote + ","
-    parts.append(between[:-1] + "],")
-    scalars = [pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in parts]
+        joins_quotes = texts.needs_quotes and not texts.array.null_count
+        quotes.append('"' if joins_quotes else "")
+        is_bare = texts.needs_quotes and not joins_quotes
+        arrays.append(_quoted(texts.array) if is_bare else texts.array)
+    parts: list[Any] = []
+    for array, quote, following in zip(arrays, quotes, (*quotes[1:], None), strict=True):
+        between = f"],[{quotes[0]}" if following is None else f",{following}"
+        parts += (array, pa.scalar(quote + between, _TEXT))
     joined = pc.binary_join_element_wise(
-        *scalars, pa.scalar("", _TEXT), null_handling="replace", null_replacement="null"
+        *parts, pa.scalar("", _TEXT), null_handling="replace", null_replacement="null"
     )
-    # All texts lie one after the other already; the last comma goes.
-    return _bytes(joined)[:-1].tobytes()
+    opening = f"[{quotes[0]}".encode()
+    # All texts lie one after the other already; the last comma and its bracket go.
+    return opening, memoryview(_bytes(joined))[: -len(opening) - 1]
 
 
 def local_rows(rows: tuple[tuple[Any, ...], ...]) -> Rows | None:
     """Rows that the wire itself answers, of JSON values; None for none."""
     if not rows:
         return None
-    return Rows(orjson.dumps(rows)[1:-1], 0, len(rows))
+    return Rows(orjson.dumps(rows), 0, len(rows))
 
 
-def legacy_batch(
-    columns: tuple[ResultColumn, ...], batch: pa.RecordBatch
-) -> tuple[tuple[ResultColumn, ...], pa.RecordBatch]:
-    """Columns and rows with times rounded to milliseconds, for clients that know no precision."""
-    types = [legacy_type(column.type) for column in columns]
-    if all(type_ == column.type for type_, column in zip(types, columns, strict=True)):
-        return columns, batch
+def legacy_columns(columns: tuple[ResultColumn, ...]) -> tuple[ResultColumn, ...]:
+    """The columns as they are for clients that know no precision of times."""
+    return tuple(ResultColumn(column.name, legacy_type(column.type)) for column in columns)
+
+
+def legacy_batch(columns: tuple[ResultColumn, ...], batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with times rounded to milliseconds, for clients that know no precision."""
     arrays = [
         _rounded(column.type, array) for column, array in zip(columns, batch.columns, strict=True)
     ]
-    named = tuple(
-        ResultColumn(column.name, type_) for column, type_ in zip(columns, types, strict=True)
-    )
-    return named, pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
 class _Texts(NamedTuple):
@@ -110,12 +120,14 @@ def _floats(_: TrinoType, array: pa.Array) -> _Texts:
     if not pc.all(pc.is_finite(array), min_count=0).as_py():
         for value, text in (("nan", '"NaN"'), ("inf", '"Infinity"'), ("-inf", '"-Infinity"')):
             texts = pc.if_else(pc.equal(texts, value), pa.scalar(text, _TEXT), texts)
-    is_whole = pc.equal(pc.floor(array), array)
+    # Arrow writes 1 for 1.0; clients that look at the JSON type alone would take an integer.
+    # From ten thousand million on it writes exponents, which are as they should be.
+    is_plain = pc.less(pc.abs(array), _PLAIN_FLOATS_MAX)
+    is_whole = pc.and_(pc.equal(pc.floor(array), array), is_plain)
     if not pc.any(is_whole, min_count=0).as_py():
         return _Texts(texts)
-    # Arrow writes 1 for 1.0; clients that look at the JSON type alone would take an integer.
-    is_integer = pc.and_(is_whole, pc.invert(pc.match_substring_regex(texts, "[eIN]")))
-    return _Texts(pc.if_else(is_integer, _join(texts, ".0"), texts))
+    whole = _join(texts.filter(is_whole), ".0")
+    return _Texts(pc.replace_with_mask(texts, is_whole, whole))
 
 
 def _strings(_: TrinoType, array: pa.Array) -> _Texts:

@@ -25,15 +25,20 @@ from querysvc.types.algebra import BIGINT
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.encoding import Rows
 from querysvc_drivers.trino.errors import error_of
-from querysvc_drivers.trino.paging import RowBuffer, page_bytes
-from querysvc_drivers.trino.rows import legacy_batch, rows_json
+from querysvc_drivers.trino.paging import (
+    PAGE_BYTES_DEFAULT,
+    SEGMENT_BYTES_DEFAULT,
+    RowBuffer,
+    page_bytes,
+)
+from querysvc_drivers.trino.rows import legacy_batch, legacy_columns, rows_json
 
 COUNT_COLUMNS: Final = (ResultColumn("rows", BIGINT),)
 READ_ROWS_MIN: Final = 1_000
-READ_ROWS_MAX: Final = 50_000
+READ_ROWS_MAX: Final = 80_000
 """Rows that one read of the result may bring; the first one brings the least."""
 _READ_PAGES: Final = 8
-"""A read brings about so many pages."""
+"""A read brings about so many pages, or one segment."""
 _POLL_SECONDS_MIN: Final = 0.01
 _POLL_SECONDS_MAX: Final = 0.25
 """How often a running query's result is looked at for rows while a client waits: ever less."""
@@ -61,6 +66,7 @@ class Answered:
     token: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+    is_compressible: bool = True
 
 
 class Slugs:
@@ -115,6 +121,11 @@ class LiveStatement:
             self._queries.subscribe, self.id, self.principal, changed
         )
 
+    @property
+    def runs(self) -> bool:
+        """Whether the query still keeps the engine busy, or waits for it."""
+        return not self._execution.state.is_terminal
+
     def _on_change(self, execution: QueryExecution) -> None:
         if not self._execution.state.is_terminal:
             self._execution = execution
@@ -124,6 +135,12 @@ class LiveStatement:
         """Answer every fetch from now on with this error."""
         self._failure = self._failure or error
         self._changed.set()
+
+    def release(self) -> None:
+        """Forget rows that were read and not sent: they are read again when they are asked for."""
+        self._buffer.clear()
+        if self._read_row != self._sent_row:
+            self._read_row, self._is_drained = self._sent_row, False
 
     def close(self) -> None:
         """Forget rows and stop following the execution."""
@@ -140,7 +157,7 @@ class LiveStatement:
             self._changed.clear()
             execution = self._execution
             try:
-                page = await self._page(execution, page_bytes(wanted_bytes))
+                page = await self._page(execution, self._page_bytes(wanted_bytes))
             except QueryServiceError as error:  # such as a type that has no wire form
                 self.fail(error)
                 continue
@@ -155,6 +172,10 @@ class LiveStatement:
             is_running = execution.state is QueryState.RUNNING
             await self._wait(min(rest, pause) if is_running else rest)
             pause = min(2 * pause, _POLL_SECONDS_MAX)
+
+    def _page_bytes(self, wanted: int | None) -> int:
+        is_spooling = self.request.encoding is not None
+        return page_bytes(wanted, SEGMENT_BYTES_DEFAULT if is_spooling else PAGE_BYTES_DEFAULT)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -208,13 +229,15 @@ class LiveStatement:
         self._is_drained = page.is_complete and page.next_token is None
 
     def _take(self, size: int) -> Rows:
-        batch = self._buffer.take(size)
-        columns = self._columns or ()
+        batches = self._buffer.take(size)
+        columns = own = self._columns or ()
         if not self.request.has_parametric_datetime:
-            columns, batch = legacy_batch(columns, batch)
-        rows = Rows(rows_json(columns, batch), self._sent_row, batch.num_rows)
-        self._sent_row += batch.num_rows
-        fitting = _READ_PAGES * batch.num_rows * size // max(1, len(rows.text))
+            own = legacy_columns(columns)
+            batches = [legacy_batch(columns, batch) for batch in batches]
+        count = sum(batch.num_rows for batch in batches)
+        rows = Rows(rows_json(own, batches), self._sent_row, count)
+        self._sent_row += count
+        fitting = _READ_PAGES * count * PAGE_BYTES_DEFAULT // max(1, len(rows.text))
         self._read_rows = min(max(fitting, READ_ROWS_MIN), READ_ROWS_MAX)
         return rows
 
@@ -285,7 +308,7 @@ def _update_page(execution: QueryExecution, update_type: str) -> Page | None:
     return Page(
         execution,
         COUNT_COLUMNS,
-        Rows(b"[%d]" % count, 0, 1),
+        Rows(b"[[%d]]" % count, 0, 1),
         is_last=True,
         update_type=update_type,
         update_count=count,

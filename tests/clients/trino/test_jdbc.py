@@ -63,7 +63,13 @@ def test_a_prepared_statement_runs_with_new_parameters_each_time(connection: Any
     statement.close()
 
 
-def test_many_rows_come_complete_and_in_order(connection: Any) -> None:
+def test_many_rows_come_complete_and_in_order(
+    connection: Any, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spooled, put = [], stack.segments.put
+    monkeypatch.setattr(
+        stack.segments, "put", lambda body: spooled.append(put(body)) or spooled[-1]
+    )
     statement = connection.jconn.createStatement()
     rows = statement.executeQuery(
         "SELECT orderkey, linenumber, comment FROM lineitem ORDER BY orderkey, linenumber"
@@ -74,6 +80,8 @@ def test_many_rows_come_complete_and_in_order(connection: Any) -> None:
         assert key > last
         seen, last = seen + 1, key
     assert seen == 60_175
+    assert len([segment for segment in spooled if segment]) >= 1
+    _until(lambda: not any(stack.segments.get(segment) for segment in spooled))
 
 
 def test_a_query_timeout_ends_the_query_and_frees_the_engine(connection: Any, stack: Stack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -32,6 +33,13 @@ def connection(stack: Stack) -> Iterator[Any]:
     connection.close()
 
 
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def ask(connection: Any, sql: str, parameters: tuple[Any, ...] | None = None) -> list[Any]:
     cursor = connection.cursor()
     cursor.execute(sql, parameters)
@@ -45,6 +53,23 @@ def test_every_encoding_gives_the_same_rows(stack: Stack, encoding: str | None) 
     assert len(rows) == 15_000
     totals = ask(connection, "SELECT sum(orderkey), count(DISTINCT comment) FROM orders")
     assert totals == [[sum(row[0] for row in rows), len({row[-1] for row in rows})]]
+    connection.close()
+
+
+def test_large_results_come_in_spooled_segments_that_are_acknowledged(stack: Stack) -> None:
+    connection = connect(stack, encoding="json+zstd")
+    cursor = connection.cursor("segment")
+    cursor.execute("SELECT * FROM orders")
+    decodable = list(cursor)
+    kinds = [type(one.segment).__name__ for one in decodable]
+    assert set(kinds) == {"InlineSegment", "SpooledSegment"}
+    assert sum(one.segment.metadata["rowsCount"] for one in decodable) == 15_000
+    spooled = next(one.segment for one in decodable if "Spooled" in type(one.segment).__name__)
+    assert len(spooled.data) == spooled.metadata["segmentSize"]
+    for one in decodable:
+        if isinstance(one.segment, trino.client.SpooledSegment):
+            one.segment.acknowledge()
+    until(lambda: len(stack.segments) == 0)
     connection.close()
 
 
@@ -77,9 +102,31 @@ def test_prepared_statements_travel_in_headers(connection: Any) -> None:
     ask(connection, "PREPARE double FROM SELECT ? * 2 AS twice")
     assert ask(connection, "EXECUTE double USING 21") == [[42]]
     assert ask(connection, "DESCRIBE OUTPUT double")[0][0] == "twice"
-    assert len(ask(connection, "DESCRIBE INPUT double")) == 1
+    assert ask(connection, "DESCRIBE INPUT double") == [[0, "integer"]]
     ask(connection, "DEALLOCATE PREPARE double")
     assert connection._client_session.prepared_statements == {}
+
+
+def test_a_statement_is_described_as_trino_describes_it(connection: Any) -> None:
+    sql = "SELECT n.name AS x, n.regionkey, 1 y, 'abc', n.name || 'x' FROM nation n"
+    described = connection.cursor().describe(sql)
+    assert [tuple(column) for column in described] == [
+        ("x", "tpch", "tiny", "nation", "varchar(25)", 0, True),
+        ("regionkey", "tpch", "tiny", "nation", "bigint", 8, False),
+        ("y", "", "", "", "integer", 4, True),
+        ("_col3", "", "", "", "varchar(3)", 0, False),
+        ("_col4", "", "", "", "varchar", 0, False),
+    ]
+    ask(
+        connection,
+        "PREPARE p FROM SELECT * FROM nation WHERE nationkey = ? AND name LIKE ? LIMIT ?",
+    )
+    assert ask(connection, "DESCRIBE INPUT p") == [[0, "bigint"], [1, "varchar"], [2, "bigint"]]
+    assert ask(connection, "DESCRIBE OUTPUT p")[0] == [
+        *("nationkey", "tpch", "tiny", "nation", "bigint", 8, False)
+    ]
+    ask(connection, "PREPARE q FROM SELECT ? AS a")
+    assert ask(connection, "DESCRIBE INPUT q") == [[0, "unknown"]]
 
 
 def test_session_statements_change_the_clients_session(connection: Any) -> None:

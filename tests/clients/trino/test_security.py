@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,10 @@ def ask(stack: Stack, certificate: Path, auth: Any) -> Any:
         catalog="tpch",
         schema="tiny",
     )
-    cursor = connection.cursor()
-    cursor.execute("SELECT current_user, count(*) FROM lineitem")
-    return cursor.fetchall()
+    with contextlib.closing(connection):
+        cursor = connection.cursor()
+        cursor.execute("SELECT current_user, count(*) FROM lineitem")
+        return cursor.fetchall()
 
 
 def test_a_key_is_a_password(

@@ -15,10 +15,13 @@ from fastapi import FastAPI
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal
+from querysvc.service.clock import SystemClock
+from querysvc.service.parameter_types import ParameterTypes
 from querysvc.sql.metadata import MemoryMetadata
 from querysvc.state.memory import MemoryState
-from querysvc_drivers.trino import TrinoServices, TrinoSettings, router
+from querysvc_drivers.trino import SegmentStore, TrinoServices, TrinoSettings, router
 from querysvc_drivers.trino.authentication import Credentials
+from tests.support.callable_gate import CallableGate
 from tests.support.trino_answers import AnsweringEngine, Answers
 from tests.unit.service.conftest import Harness, build, stop
 
@@ -72,7 +75,12 @@ def settings() -> TrinoSettings:
 
 
 @pytest.fixture
-def wire(tmp_path: Path, settings: TrinoSettings) -> Iterator[Wire]:
+def segments(tmp_path: Path) -> SegmentStore:
+    return SegmentStore(tmp_path / "segments")
+
+
+@pytest.fixture
+def wire(tmp_path: Path, settings: TrinoSettings, segments: SegmentStore) -> Iterator[Wire]:
     harness = build(MemoryState(), tmp_path)
     answers = Answers(harness.gate)
     AnsweringEngine.install(harness.engine, answers)
@@ -85,6 +93,8 @@ def wire(tmp_path: Path, settings: TrinoSettings) -> Iterator[Wire]:
         metadata_of=lambda _: metadata,
         authenticate=authenticate,
         classify=harness.gate.classify,
+        parameter_types=ParameterTypes(CallableGate(), lambda _: metadata, SystemClock()),
+        segments=segments,
         settings=settings,
     )
     app = FastAPI()

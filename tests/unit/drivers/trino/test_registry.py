@@ -8,12 +8,25 @@ from typing import Any
 import pytest
 
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc_drivers.trino.registry import LocalStatement, OpenStatement, StatementRegistry
+from querysvc_drivers.trino.registry import (
+    LocalStatement,
+    OpenStatement,
+    StatementRegistry,
+    Timeouts,
+)
 
 
-def _statement(number: int, *, is_over: bool) -> OpenStatement:
-    nothing: Any = None  # the registry looks at none of these
-    statement = OpenStatement(LocalStatement(f"s{number}", nothing, nothing, nothing))
+class _Source(LocalStatement):
+    """A statement whose query runs, or has ended."""
+
+    def __init__(self, number: int, *, runs: bool) -> None:
+        nothing: Any = None  # the registry looks at none of these
+        super().__init__(f"s{number}", nothing, nothing, nothing)
+        self.runs = runs
+
+
+def _statement(number: int, *, is_over: bool, runs: bool = True) -> OpenStatement:
+    statement = OpenStatement(_Source(number, runs=runs))
     statement.is_over = is_over
     return statement
 
@@ -24,7 +37,7 @@ async def _never(_: object) -> None:
 
 def test_ended_statements_make_room_for_new_ones() -> None:
     async def run() -> None:
-        registry = StatementRegistry(_never, 60.0, 3)
+        registry = StatementRegistry(_never, Timeouts(60.0, 60.0), 3)
         for number in range(10):
             registry.require_room()
             registry.add(_statement(number, is_over=True))
@@ -35,9 +48,23 @@ def test_ended_statements_make_room_for_new_ones() -> None:
     asyncio.run(run())
 
 
+def test_those_whose_last_page_was_sent_go_first() -> None:
+    async def run() -> None:
+        registry = StatementRegistry(_never, Timeouts(60.0, 60.0), 3)
+        for number, is_over in enumerate((False, True, False)):
+            registry.add(_statement(number, is_over=is_over, runs=False))
+        for expected in ("s1", "s0"):
+            registry.require_room()
+            assert registry.get(expected) is None
+            registry.add(_statement(9, is_over=False))
+        assert registry.get("s2") is not None
+
+    asyncio.run(run())
+
+
 def test_running_statements_are_bounded() -> None:
     async def run() -> None:
-        registry = StatementRegistry(_never, 60.0, 2)
+        registry = StatementRegistry(_never, Timeouts(60.0, 60.0), 2)
         registry.add(_statement(1, is_over=False))
         registry.add(_statement(2, is_over=False))
         with pytest.raises(QueryServiceError) as raised:

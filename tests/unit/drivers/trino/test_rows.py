@@ -15,7 +15,7 @@ from querysvc.model import ResultColumn
 from querysvc.results.json_values import json_rows
 from querysvc.types.algebra import UNKNOWN
 from querysvc.types.parse import parse_type
-from querysvc_drivers.trino.rows import legacy_batch, rows_json
+from querysvc_drivers.trino.rows import legacy_batch, legacy_columns, rows_json
 
 MICROSECOND = datetime.timedelta(microseconds=1)
 EPOCH = datetime.datetime(1970, 1, 1)
@@ -72,7 +72,7 @@ CASES: list[tuple[str, pa.Array]] = [
 
 
 def parsed(columns: tuple[ResultColumn, ...], batch: pa.RecordBatch) -> Any:
-    return json.loads(b"[" + rows_json(columns, batch) + b"]")
+    return json.loads(rows_json(columns, [batch]))
 
 
 @pytest.mark.parametrize(("type_text", "array"), CASES)
@@ -96,6 +96,22 @@ def test_all_columns_of_a_row_stand_in_order() -> None:
     assert parsed(columns, batch) == list(json_rows(columns, batch))
 
 
+def test_several_batches_make_one_list() -> None:
+    columns = (ResultColumn("s", parse_type("varchar")), ResultColumn("n", parse_type("bigint")))
+    whole = pa.RecordBatch.from_arrays(
+        [pa.array(["a", "b", None, "d"]), pa.array([1, 2, 3, 4])], ["0", "1"]
+    )
+    parts = [whole.slice(0, 2), whole.slice(2, 0), whole.slice(2, 1), whole.slice(3)]
+    assert json.loads(rows_json(columns, parts)) == [["a", 1], ["b", 2], [None, 3], ["d", 4]]
+
+
+@pytest.mark.parametrize("value", [1.0, -7.0, 999_999_999.0, 1_234_567_890.0, -9_999_999_999.0])
+def test_a_whole_number_of_type_double_keeps_its_point(value: float) -> None:
+    columns = (ResultColumn("x", parse_type("double")),)
+    batch = pa.RecordBatch.from_arrays([pa.array([0.5, value, None])], ["0"])
+    assert rows_json(columns, [batch]) == f"[[0.5],[{value:.1f}],[null]]".encode()
+
+
 def test_a_column_of_unknown_type_is_null() -> None:
     columns = (ResultColumn("x", UNKNOWN),)
     batch = pa.RecordBatch.from_arrays([pa.array([None, None], pa.int32())], ["0"])
@@ -105,7 +121,7 @@ def test_a_column_of_unknown_type_is_null() -> None:
 def test_a_page_without_rows_or_columns_is_well_formed() -> None:
     columns = (ResultColumn("x", parse_type("bigint")),)
     batch = pa.RecordBatch.from_arrays([pa.array([1], pa.int64())], ["0"])
-    assert rows_json(columns, batch.slice(0, 0)) == b""
+    assert rows_json(columns, [batch.slice(0, 0)]) == b"[]"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +193,8 @@ def test_clients_without_precision_get_milliseconds_rounded_half_up(
     type_text: str, array: pa.Array, legacy: str, texts: list[Any] | None
 ) -> None:
     columns = (ResultColumn("x", parse_type(type_text)),)
-    own, batch = legacy_batch(columns, pa.RecordBatch.from_arrays([array], ["0"]))
+    own = legacy_columns(columns)
+    batch = legacy_batch(columns, pa.RecordBatch.from_arrays([array], ["0"]))
     assert own[0].type == parse_type(legacy)
     values = [row[0] for row in parsed(own, batch)]
     if texts is None:

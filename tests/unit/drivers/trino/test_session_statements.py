@@ -201,4 +201,4 @@ def test_functions_and_session_properties_are_listed(wire: Wire) -> None:
 def test_prepared_statements_are_described(wire: Wire) -> None:
     client = Client(wire, **PREPARED)
     assert client.rows("DESCRIBE INPUT p") == [[0, "unknown"]]
-    assert client.rows("DESCRIBE OUTPUT p") == [["n", "", "", "", "bigint", 8, False]]
+    assert client.rows("DESCRIBE OUTPUT p") == [["x", "", "", "", "unknown", 1, True]]

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import zstandard
 
-from querysvc_drivers.trino import TrinoSettings
+from querysvc_drivers.trino import SegmentLimits, SegmentStore, TrinoSettings
 from tests.unit.drivers.trino.conftest import KEY, Wire
 
 USER = {"X-Trino-User": "eve"}
@@ -163,6 +163,100 @@ def test_rows_come_in_inline_segments_when_an_encoding_is_asked_for(
                     data = pa.decompress(data, size, codec=codec, asbytes=True)
             rows += json.loads(data)
     assert rows == [[n] for n in range(5000)]
+
+
+def _long_texts(wire: Wire) -> None:
+    names = pa.array([f"{n:0100}" for n in range(60_000)])
+    wire.answers.add("SELECT s", {"s": "varchar"}, pa.RecordBatch.from_arrays([names], ["0"]))
+
+
+def _segments(pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [segment for page in pages for segment in page.get("data", {}).get("segments", ())]
+
+
+@pytest.mark.parametrize("encoding", ["json", "json+zstd"])
+def test_large_rows_lie_in_segments_that_are_fetched_without_credentials(
+    wire: Wire, segments: SegmentStore, encoding: str
+) -> None:
+    _long_texts(wire)
+    asked = {"X-Trino-Query-Data-Encoding": encoding, "X-Trino-Target-Result-Size": "2MB"}
+    found = _segments(Client(wire, **asked).pages("SELECT s"))
+    assert [segment["type"] for segment in found].count("spooled") >= 2
+    rows = 0
+    for segment in found:
+        metadata = segment["metadata"]
+        assert metadata["rowOffset"] == rows
+        if segment["type"] == "inline":
+            rows += metadata["rowsCount"]
+            continue
+        body = httpx.get(segment["uri"]).content
+        assert len(body) == metadata["segmentSize"]
+        if "uncompressedSize" in metadata:
+            body = zstandard.ZstdDecompressor().decompress(body)
+            assert len(body) == metadata["uncompressedSize"]
+        texts = json.loads(body)
+        assert texts[0] == [f"{rows:0100}"]
+        assert len(texts) == metadata["rowsCount"]
+        rows += len(texts)
+        assert httpx.get(segment["ackUri"]).status_code == 200
+        assert httpx.get(segment["uri"]).status_code == 404
+    assert rows == 60_000
+    assert len(segments) == 0
+
+
+@pytest.mark.parametrize("path", ["download", "ack"])
+def test_a_guessed_segment_is_not_found(wire: Wire, path: str) -> None:
+    _long_texts(wire)
+    client = Client(wire, **{"X-Trino-Query-Data-Encoding": "json"})
+    uri = next(s["uri"] for s in _segments(client.pages("SELECT s")) if s["type"] == "spooled")
+    guess = uri.rsplit("/", 1)[1]
+    guess = ("A" if guess[0] != "A" else "B") + guess[1:]
+    for name in (guess, "..", "%2e%2e%2fstate.db", ""):
+        assert wire.http.get(f"/v1/spooled/{path}/{name}").status_code in (404, 405)
+
+
+def test_rows_stay_in_the_page_when_the_spool_is_full(wire: Wire, segments: SegmentStore) -> None:
+    _long_texts(wire)
+    segments._limits = SegmentLimits(bytes_max=0)
+    client = Client(wire, **{"X-Trino-Query-Data-Encoding": "json+zstd"})
+    found = _segments(client.pages("SELECT s"))
+    assert {segment["type"] for segment in found} == {"inline"}
+    assert sum(segment["metadata"]["rowsCount"] for segment in found) == 60_000
+
+
+@pytest.mark.parametrize("settings", [TrinoSettings(client_timeout_seconds=0.6)])
+def test_a_heartbeat_keeps_a_statement_whose_client_is_busy(wire: Wire) -> None:
+    wire.harness.engine.is_held = True
+    client = Client(wire)
+    page = client.post("SELECT n")
+    deadline = time.monotonic() + 1.5
+    while time.monotonic() < deadline:
+        assert client.http.head(page["nextUri"], headers=USER).status_code == 200
+        time.sleep(0.1)
+    assert wire.harness.state.get(page["id"]).state == "RUNNING"
+    wire.harness.engine.release(3)
+    assert client.http.head(page["nextUri"][:-1] + "9", headers=USER).status_code == 404
+
+
+@pytest.mark.parametrize("settings", [TrinoSettings(client_timeout_seconds=0.3)])
+def test_rows_of_a_query_that_has_ended_wait_longer_for_their_client(wire: Wire) -> None:
+    _long_texts(wire)
+    client = Client(wire)
+    page = client.post("SELECT s")
+    while not page.get("data"):
+        page = client.get(page["nextUri"]).json()
+    rows = page["data"]
+    time.sleep(0.8)  # what was read and not sent is forgotten, and read again
+    while "nextUri" in page:
+        page = client.get(page["nextUri"]).json()
+        rows += page.get("data", [])
+    assert rows == [[f"{n:0100}"] for n in range(60_000)]
+
+
+def test_a_client_may_ask_whether_it_may_speak(wire: Wire) -> None:
+    assert wire.http.head("/v1/statement", headers=USER).status_code == 200
+    wrong = {"Authorization": "Bearer nothing"}
+    assert wire.http.head("/v1/statement", headers=wrong).status_code == 401
 
 
 @pytest.mark.parametrize("settings", [TrinoSettings(client_timeout_seconds=0.3)])
