@@ -307,6 +307,8 @@ class QueryRunner:
                 if error.code is not ErrorCode.STATE_UNAVAILABLE or is_late:
                     raise
                 was_tried = True
+                if completion.state is not QueryState.SUCCEEDED:
+                    parts.spools.delete(query_id)  # it may be what fills the disk
                 time.sleep(_STORE_PAUSE_SECONDS)
 
 

@@ -24,7 +24,8 @@ SERVICE_KILL_EVERY: Final = 10
 """Every so many cycles the victim is the whole service, else one worker."""
 ROWS: Final = 1000
 _SELECTS: Final = 4
-_SETTLE_SECONDS_MAX: Final = 120.0
+_SETTLE_SECONDS_MAX: Final = 300.0
+_QUEUED_MAX: Final = 40
 _SWEEP_SECONDS_MAX: Final = 15.0
 _ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LOST: Final = frozenset({"WORKER_CRASHED", "SERVER_SHUTTING_DOWN", "ABANDONED_QUERY"})
@@ -46,20 +47,21 @@ class Load:
     """What was acknowledged, by the query's id, and what was not."""
 
     acknowledged: dict[str, Statement] = field(default_factory=dict)
-    pending: list[Statement] = field(default_factory=list)
+    pending: dict[Statement, str] = field(default_factory=dict)
+    """And why not."""
 
     def submit(self, service: RunningService, statement: Statement) -> None:
         """Submit; without an answer the same token asks again later."""
         try:
             query = service.client.submit(statement.sql, client_request_token=statement.token)
-        except (ServiceUnreachableError, ServiceError):
-            self.pending.append(statement)
+        except (ServiceUnreachableError, ServiceError) as error:
+            self.pending[statement] = str(error)
         else:
             self.acknowledged[query["id"]] = statement
 
     def retry(self, service: RunningService) -> None:
         """Ask again for what was not acknowledged."""
-        pending, self.pending = self.pending, []
+        pending, self.pending = self.pending, {}
         for statement in pending:
             self.submit(service, statement)
 
@@ -84,7 +86,9 @@ def run(server: S3Server, state_dir: Path, count: int, seed: int, **state: Any) 
             kills["service"] += 1
             stack.close()
             service = stack.enter_context(running_service(server.url, state_dir, **settings))
+            _await_room(service)
             load.retry(service)
+        _await_room(service)
         load.retry(service)
         return {"kills": dict(kills), **_judged(service, server, load)}
 
@@ -97,6 +101,16 @@ def _statements(cycle: int) -> Iterator[Statement]:
         yield Statement(f"select-{value:06}", sql, value)
     insert = f"INSERT INTO k.total SELECT {cycle} FROM UNNEST(sequence(1, {ROWS})) a(x)"
     yield Statement(f"insert-{cycle:06}", insert, cycle, is_insert=True)
+
+
+def _await_room(service: RunningService) -> None:
+    """A load, not a flood: what is never run cannot be lost either."""
+    deadline = time.monotonic() + _SETTLE_SECONDS_MAX
+    while time.monotonic() < deadline:
+        queued = service.client.get("/v1/queries", state="QUEUED", limit=_QUEUED_MAX + 1)
+        if len(queued["queries"]) <= _QUEUED_MAX:
+            return
+        time.sleep(0.2)
 
 
 def _kill_worker(service: RunningService, chance: random.Random) -> bool:
@@ -125,7 +139,7 @@ def _is_worker(process: psutil.Process) -> bool:
 
 def _judged(service: RunningService, server: S3Server, load: Load) -> dict[str, Any]:
     ends: Counter[str] = Counter()
-    problems = [f"never acknowledged: {statement.token}" for statement in load.pending]
+    problems = [f"never acknowledged: {one.token}: {why}" for one, why in load.pending.items()]
     succeeded: dict[str, Statement] = {}
     deadline = time.monotonic() + _SETTLE_SECONDS_MAX
     for query_id, statement in load.acknowledged.items():
