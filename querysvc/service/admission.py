@@ -149,9 +149,10 @@ class Admission:
     def _check_queue(self, work_group: WorkGroup) -> None:
         queued_max = work_group.limits.queued_max
         own_max = self._limits.queued_max if queued_max is None else queued_max
+        counts = self._queries.queue_counts(work_group.name)
         for queued, limit, what in (
-            (self._queries.queue_counts(work_group.name).queued, own_max, work_group.name),
-            (self._queries.queued_total(), self._limits.queued_total_max, "the service"),
+            (counts.queued, own_max, work_group.name),
+            (counts.queued_total, self._limits.queued_total_max, "the service"),
         ):
             if queued >= limit:
                 raise RefusedForNowError(

@@ -38,7 +38,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
+        """A connection for reading: each statement sees what was committed before it."""
         with self._connect() as connection:
             yield connection
 
@@ -124,5 +124,6 @@ def _prepare_sqlite(engine: Engine, busy_timeout_seconds: float) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(_WRITES, False)
-        # IMMEDIATE takes the write lock at once: a deferred one can fail at its first write.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if writes:  # Statements that read are transactions of their own.
+            # IMMEDIATE takes the write lock at once: a deferred one can fail at its first write.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")

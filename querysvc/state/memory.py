@@ -221,14 +221,15 @@ class MemoryState(MemoryWrites, MemoryRecords):
         return Recovery(tuple(requeued), tuple(ended))
 
     def queue_counts(self, work_group: str) -> QueueCounts:
-        """How many of the work group's queries wait and run now."""
+        """How many queries of the work group wait and run now, and how many of all wait."""
         with self._queries_lock:
-            states = [
-                entry.execution.state
-                for entry in self._entries.values()
-                if entry.execution.work_group == work_group
-            ]
-        return QueueCounts(states.count(QueryState.QUEUED), states.count(QueryState.RUNNING))
+            every = [entry.execution for entry in self._entries.values()]
+        states = [execution.state for execution in every if execution.work_group == work_group]
+        return QueueCounts(
+            states.count(QueryState.QUEUED),
+            states.count(QueryState.RUNNING),
+            sum(execution.state is QueryState.QUEUED for execution in every),
+        )
 
     def open_count(self, principal: str) -> int:
         """How many of the principal's queries wait or run now."""

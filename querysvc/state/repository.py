@@ -78,6 +78,8 @@ class QueueCounts:
 
     queued: int
     running: int
+    queued_total: int = 0
+    """How many wait in all work groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class QueryRepository(Protocol):
         ...
 
     def queue_counts(self, work_group: str) -> QueueCounts:
-        """How many of the work group's queries wait and run now."""
+        """How many queries of the work group wait and run now, and how many of all wait."""
         ...
 
     def queued_total(self) -> int:

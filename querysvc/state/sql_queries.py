@@ -13,7 +13,10 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Select,
+    Update,
     and_,
+    bindparam,
+    case,
     func,
     insert,
     or_,
@@ -46,6 +49,7 @@ from querysvc.state.tables import client_tokens, query_executions, turns, work_g
 from querysvc.state.values import HistoryFilter, HistoryPage
 
 _Q = query_executions
+_TYPE = _Q.c.statement_type
 _QUEUED = QueryState.QUEUED.value
 _RUNNING = QueryState.RUNNING.value
 # Any number will do, as long as it is ours alone: claims take turns on it.
@@ -59,6 +63,50 @@ _OUTCOME_MEMBERS = (
     *("error", "columns", "statistics", "output_location", "manifest_location"),
     *("update_count", "reused_previous_result", "warnings"),
 )
+
+
+# What every query executes is built once: building a statement costs more than running it.
+_ADD = insert(_Q)
+_ID = bindparam("query_id", type_=_Q.c.id.type)
+_IS_HELD = and_(
+    _Q.c.id == _ID,
+    _Q.c.state == _RUNNING,
+    _Q.c.fencing_token == bindparam("held_token", type_=_Q.c.fencing_token.type),
+)
+_IS_QUEUED = and_(_Q.c.id == _ID, _Q.c.state == _QUEUED)
+_COUNTS = (
+    select(
+        _Q.c.state,
+        func.count().label("queries"),
+        func.sum(case((_Q.c.work_group == bindparam("work_group"), 1), else_=0)).label("own"),
+    )
+    .where(_Q.c.state.in_([_QUEUED, _RUNNING]))
+    .group_by(_Q.c.state)
+)
+_GET = select(_Q).where(_Q.c.id.in_(bindparam("query_ids", expanding=True)))
+
+
+def _ending(which: ColumnElement[bool]) -> Update:
+    """What ends the query; a statement's type that is not told stays as it is."""
+    return (
+        update(_Q)
+        .where(which)
+        .values(
+            state=bindparam("to_state"),
+            completed_at=bindparam("at"),
+            outcome=bindparam("told"),
+            lease_owner=None,
+            lease_expires_at=None,
+            result_key=bindparam("key"),
+            statement_type=func.coalesce(bindparam("type", type_=_Q.c.statement_type.type), _TYPE),
+            substatement_type=func.coalesce(
+                bindparam("subtype", type_=_Q.c.substatement_type.type), _Q.c.substatement_type
+            ),
+        )
+    )
+
+
+_END_HELD, _END_QUEUED = _ending(_IS_HELD), _ending(_IS_QUEUED)
 
 
 class SqlQueries:
@@ -84,7 +132,7 @@ class SqlQueries:
                             created_at=execution.submitted_at,
                         )
                     )
-                connection.execute(insert(_Q).values(_new_row(execution, terms)))
+                connection.execute(_ADD, _new_row(execution, terms))
         except IntegrityError:
             found = None if token is None else self.find_token(execution.principal, token)
             if found is None:
@@ -115,7 +163,7 @@ class SqlQueries:
         if not query_ids:
             return {}
         with self._database.read() as connection:
-            rows = connection.execute(select(_Q).where(_Q.c.id.in_(query_ids))).mappings().all()
+            rows = connection.execute(_GET, {"query_ids": query_ids}).mappings().all()
         return {row["id"]: _execution(row) for row in rows}
 
     def history(
@@ -142,22 +190,8 @@ class SqlQueries:
         with self._database.write() as connection:
             if not self._database.is_sqlite:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
-            statement = (
-                update(_Q)
-                .where(
-                    _Q.c.sequence == _next_in_turn(running_max_default).scalar_subquery(),
-                    _Q.c.state == _QUEUED,
-                )
-                .values(
-                    state=_RUNNING,
-                    started_at=now,
-                    lease_owner=owner,
-                    lease_expires_at=lease_expires_at,
-                    fencing_token=_Q.c.fencing_token + 1,
-                )
-                .returning(*_Q.c)
-            )
-            row = connection.execute(statement).mappings().one_or_none()
+            given = {"now": now, "owner": owner, "until": lease_expires_at}
+            row = connection.execute(_claim(running_max_default), given).mappings().one_or_none()
             if row is None:
                 return None
             _take_turn(connection, row["principal"])
@@ -185,7 +219,8 @@ class SqlQueries:
     def finish(self, query_id: str, fencing_token: int, completion: Completion) -> bool:
         """End a running query if the token still holds its lease."""
         with self._database.write() as connection:
-            is_ours = _end(connection, _held(query_id, fencing_token), completion)
+            held = {"query_id": query_id, "held_token": fencing_token}
+            is_ours = _end(connection, _END_HELD, held, completion)
             if is_ours and completion.state is QueryState.SUCCEEDED:
                 commit_write(connection, query_id, completion.completed_at)
             return is_ours
@@ -198,7 +233,7 @@ class SqlQueries:
     def cancel(self, query_id: str, completion: Completion) -> QueryState | None:
         """End a queued query, or mark a running one to be cancelled; the state found."""
         with self._database.write() as connection:
-            if _end(connection, and_(_Q.c.id == query_id, _Q.c.state == _QUEUED), completion):
+            if _end(connection, _END_QUEUED, {"query_id": query_id}, completion):
                 return QueryState.QUEUED
             connection.execute(
                 update(_Q)
@@ -224,7 +259,6 @@ class SqlQueries:
         with self._database.write() as connection:
             rows = connection.execute(select(_Q).where(_Q.c.state == _RUNNING, nobodys)).all()
             for row in rows:
-                held = _held(row.id, row.fencing_token)
                 fate = fate_of_lost_query(
                     substatement_type=row.substatement_type,
                     claims=row.fencing_token,
@@ -232,22 +266,21 @@ class SqlQueries:
                     results_exposed=row.results_exposed,
                 )
                 if fate is Fate.REQUEUE:
-                    if _requeue(connection, held):
+                    if _requeue(connection, _held(row.id, row.fencing_token)):
                         requeued.append(row.id)
-                elif _end(connection, held, completion_of_lost_query(fate, now)):
+                    continue
+                held = {"query_id": row.id, "held_token": row.fencing_token}
+                if _end(connection, _END_HELD, held, completion_of_lost_query(fate, now)):
                     ended.append(row.id)
         return Recovery(tuple(requeued), tuple(ended))
 
     def queue_counts(self, work_group: str) -> QueueCounts:
-        """How many of the work group's queries wait and run now."""
-        statement = (
-            select(_Q.c.state, func.count().label("queries"))
-            .where(_Q.c.state.in_([_QUEUED, _RUNNING]), _Q.c.work_group == work_group)
-            .group_by(_Q.c.state)
-        )
+        """How many queries of the work group wait and run now, and how many of all wait."""
         with self._database.read() as connection:
-            counts = {row.state: row.queries for row in connection.execute(statement)}
-        return QueueCounts(counts.get(_QUEUED, 0), counts.get(_RUNNING, 0))
+            rows = connection.execute(_COUNTS, {"work_group": work_group}).all()
+        own = {row.state: int(row.own) for row in rows}
+        queued_total = sum(row.queries for row in rows if row.state == _QUEUED)
+        return QueueCounts(own.get(_QUEUED, 0), own.get(_RUNNING, 0), queued_total)
 
     def open_count(self, principal: str) -> int:
         """How many of the principal's queries wait or run now."""
@@ -328,9 +361,25 @@ def _conditions(history_filter: HistoryFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-@lru_cache(
-    maxsize=8
-)  # a node asks with one number; building the statement costs half a millisecond
+@lru_cache(maxsize=8)  # a node asks with one number
+def _claim(running_max_default: int) -> Update:
+    return (
+        update(_Q)
+        .where(
+            _Q.c.sequence == _next_in_turn(running_max_default).scalar_subquery(),
+            _Q.c.state == _QUEUED,
+        )
+        .values(
+            state=_RUNNING,
+            started_at=bindparam("now"),
+            lease_owner=bindparam("owner"),
+            lease_expires_at=bindparam("until"),
+            fencing_token=_Q.c.fencing_token + 1,
+        )
+        .returning(*_Q.c)
+    )
+
+
 def _next_in_turn(running_max_default: int) -> Select[tuple[int]]:
     """The queued query whose turn it is, in work groups that have room."""
     candidate = _Q.alias("candidate")
@@ -364,37 +413,34 @@ def _next_in_turn(running_max_default: int) -> Select[tuple[int]]:
     )
 
 
+_NEXT_TURN = select(func.coalesce(func.max(turns.c.turn), 0) + 1).scalar_subquery()
+_TAKE_TURN = update(turns).where(turns.c.principal == bindparam("who")).values(turn=_NEXT_TURN)
+
+
 def _take_turn(connection: Connection, principal: str) -> None:
-    turn = (select(func.coalesce(func.max(turns.c.turn), 0) + 1)).scalar_subquery()
-    taken = connection.execute(
-        update(turns).where(turns.c.principal == principal).values(turn=turn)
-    )
-    if taken.rowcount == 0:
-        connection.execute(insert(turns).values(principal=principal, turn=turn))
+    if connection.execute(_TAKE_TURN, {"who": principal}).rowcount == 0:
+        connection.execute(insert(turns).values(principal=principal, turn=_NEXT_TURN))
 
 
 def _held(query_id: str, fencing_token: int) -> ColumnElement[bool]:
     return and_(_Q.c.id == query_id, _Q.c.state == _RUNNING, _Q.c.fencing_token == fencing_token)
 
 
-def _end(connection: Connection, which: ColumnElement[bool], completion: Completion) -> bool:
+def _end(connection: Connection, ending: Update, which: Document, completion: Completion) -> bool:
     document = {
         name: to_document(getattr(completion, name))
         for name in _OUTCOME_MEMBERS
         if getattr(completion, name) is not None
     }
     values: Document = {
-        "state": completion.state.value,
-        "completed_at": completion.completed_at,
-        "outcome": dumps(document),
-        "lease_owner": None,
-        "lease_expires_at": None,
-        "result_key": completion.result_key,
+        "to_state": completion.state.value,
+        "at": completion.completed_at,
+        "told": dumps(document),
+        "key": completion.result_key,
+        "type": completion.statement_type and completion.statement_type.value,
+        "subtype": completion.substatement_type,
     }
-    if completion.statement_type is not None:
-        values["statement_type"] = completion.statement_type.value
-        values["substatement_type"] = completion.substatement_type
-    return connection.execute(update(_Q).where(which).values(values)).rowcount == 1
+    return connection.execute(ending, {**which, **values}).rowcount == 1
 
 
 def _requeue(connection: Connection, which: ColumnElement[bool]) -> bool:

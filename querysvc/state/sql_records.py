@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Delete, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Delete, Table, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from querysvc.state.codec import Document, Value, dumps, from_document, loads, to_document
@@ -76,11 +76,17 @@ class _Documents:
             return connection.execute(delete(table).where(*where)).rowcount > 0
 
 
+# Asked for twice by every query: built once.
+_WORK_GROUP = select(work_groups.c.document).where(work_groups.c.name == bindparam("name"))
+
+
 class SqlWorkGroups(_Documents):
     """The WorkGroupRepository in SQL."""
 
     def get_work_group(self, name: str) -> WorkGroup | None:
-        return self._one(work_groups, WorkGroup, work_groups.c.name == name)
+        with self._database.read() as connection:
+            document = connection.scalar(_WORK_GROUP, {"name": name})
+        return None if document is None else from_document(WorkGroup, loads(document))
 
     def list_work_groups(self) -> tuple[WorkGroup, ...]:
         return self._all(work_groups, WorkGroup, work_groups.c.name)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from querysvc.model import QueryState
 from querysvc.state.codec import dumps, from_document, loads, to_document
@@ -88,10 +99,13 @@ class SqlWrites:
             connection.execute(delete(_W).where(_W.c.committed_at < committed_before))
 
 
+_HAS_DATA = select(_W.c.has_data).where(_W.c.query_id == bindparam("query_id"))
+
+
 def commit_write(connection: Connection, query_id: str, committed_at: datetime) -> None:
     """Make the query's write visible as of this transaction, in the order of commits."""
     own = _W.c.query_id == query_id
-    has_data = connection.scalar(select(_W.c.has_data).where(own))
+    has_data = connection.scalar(_HAS_DATA, {"query_id": query_id})
     if has_data is None:
         return
     if not has_data:
