@@ -39,7 +39,7 @@ from querysvc.service.admission import Admission
 from querysvc.service.audit import AuditLog
 from querysvc.service.auth import Authenticator, SecretBox
 from querysvc.service.catalog_views import CatalogViews
-from querysvc.service.clock import SystemClock
+from querysvc.service.clock import Clock, SharedClock, SystemClock
 from querysvc.service.crawl import GATE_OPERATIONS as CRAWL_OPERATIONS
 from querysvc.service.crawl import Crawler
 from querysvc.service.crawlers import Crawlers, CrawlersParts
@@ -159,7 +159,7 @@ class Application:
         self._closers.close()
 
     def _build(self, stack: contextlib.ExitStack) -> None:
-        self._clock = SystemClock()
+        self._clock: Clock = SystemClock()
         self.metrics = Metrics()
         self._directory = StateDirectory(self.settings.state_dir)
         stack.callback(self._directory.close)
@@ -183,6 +183,7 @@ class Application:
         database = open_database(url)
         stack.callback(database.close)
         upgrade(database)
+        self._lease_clock = SharedClock(database.now, self._clock) if secret_url else self._clock
         self.state = SqlState(database)
         engine = catalog_engine(database)
         stack.callback(engine.dispose)
@@ -234,7 +235,7 @@ class Application:
         self._dispatcher = Dispatcher(
             self.state,
             QueryRunner(self._runner_parts(planner)).run,
-            self._clock,
+            self._lease_clock,
             node=self._node,
             running_max=self.settings.running_queries_max,
             work_group_running_max=self.settings.work_group_running_max,
@@ -247,7 +248,7 @@ class Application:
             dispatcher=self._dispatcher,
             spools=self._spools,
             audit=self._audit,
-            clock=self._clock,
+            clock=self._lease_clock,
             node=self._node,
             lease_seconds=self.settings.lease_seconds,
             retention_seconds=self.settings.result_retention_seconds,
@@ -361,7 +362,7 @@ class Application:
         )
 
     def _sweeping(self) -> Task:
-        sweeper = WriteSweeper(self._writes, self._clock, self.settings.lease_seconds)
+        sweeper = WriteSweeper(self._writes, self._lease_clock, self.settings.lease_seconds)
         return Task("lost writes", self.settings.write_sweep_seconds, sweeper.sweep)
 
     def _writer(self, planner: QueryPlanner) -> WriteExecutor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -60,6 +61,14 @@ class Database:
         """Raise if the database does not answer."""
         with self.read() as connection:
             connection.execute(text("SELECT 1"))
+
+    def now(self) -> datetime:
+        """The time by the database's clock, which all nodes share."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        with self.read() as connection:
+            told: datetime = connection.scalar(text("SELECT clock_timestamp()"))
+        return told.astimezone(UTC)
 
     def close(self) -> None:
         """Close all connections."""
