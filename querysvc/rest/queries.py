@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import orjson
@@ -18,6 +18,7 @@ from querysvc.rest import schemas
 from querysvc.rest.security import Caller
 from querysvc.results.pages import ResultFormat
 from querysvc.service.queries import QueryService
+from querysvc.service.watch import Callback
 from querysvc.state.values import HistoryFilter
 
 WAIT_SECONDS_MAX = 60.0
@@ -56,9 +57,12 @@ def _add_submission(routes: APIRouter, service: QueryService) -> None:
         ] = 0.0,
     ) -> schemas.Query:
         """Run a statement; with `wait` the answer may already be final."""
-        execution = await asyncio.to_thread(service.submit, request.submission(), caller)
+        submission = request.submission()
         if wait:
-            execution = await _wait(service, execution, caller, wait)
+            watch = partial(service.submit_watched, submission, caller)
+            execution = await _ended(service, watch, caller, wait)
+        else:
+            execution = await asyncio.to_thread(service.submit, submission, caller)
         response.headers["Location"] = f"/v1/queries/{execution.id}"
         return schemas.Query.of(execution)
 
@@ -123,8 +127,12 @@ def _add_lookup(routes: APIRouter, service: QueryService) -> None:
     ) -> schemas.Query:
         """A query's state, statistics, progress and error."""
         execution = await asyncio.to_thread(service.get, query_id, caller)
-        if wait:
-            execution = await _wait(service, execution, caller, wait)
+        if wait and not execution.state.is_terminal:
+
+            def watch(callback: Callback) -> tuple[QueryExecution, Callable[[], None]]:
+                return execution, service.subscribe(query_id, caller, callback)
+
+            execution = await _ended(service, watch, caller, wait)
         return schemas.Query.of(execution)
 
     @routes.delete("/queries/{query_id}", operation_id="cancelQuery")
@@ -191,21 +199,31 @@ def _negotiate(accept: str) -> tuple[ResultFormat, str]:
     )
 
 
-async def _wait(
-    service: QueryService, execution: QueryExecution, caller: Principal, seconds: float
+async def _ended(
+    service: QueryService,
+    watch: Callable[[Callback], tuple[QueryExecution, Callable[[], None]]],
+    caller: Principal,
+    seconds: float,
 ) -> QueryExecution:
+    """The watched query when it has ended, or as it is when the time is up."""
+    loop = asyncio.get_running_loop()
+    last: asyncio.Future[QueryExecution] = loop.create_future()
+
+    def settle(execution: QueryExecution) -> None:
+        if not last.done():  # the end may be told twice
+            last.set_result(execution)
+
+    def notice(execution: QueryExecution) -> None:
+        if execution.state.is_terminal:
+            loop.call_soon_threadsafe(settle, execution)
+
+    execution, unsubscribe = await asyncio.to_thread(watch, notice)
     try:
-        async with (
-            asyncio.timeout(seconds),
-            aclosing(_changes(service, execution.id, caller)) as changes,
-        ):
-            async for changed in changes:
-                execution = changed
-                if execution.state.is_terminal:
-                    break
+        return await asyncio.wait_for(last, seconds)
     except TimeoutError:
         return await asyncio.to_thread(service.get, execution.id, caller)
-    return execution
+    finally:
+        unsubscribe()
 
 
 async def _changes(

@@ -96,11 +96,35 @@ class QueryService:
         A syntax error is raised here (nothing is stored); semantic errors come as state FAILED.
         """
         query_id = self._parts.new_id()
+        stored = self._submit(submission, principal, query_id)
+        return stored if stored.id == query_id else self._present(stored)
+
+    def submit_watched(
+        self,
+        submission: QuerySubmission,
+        principal: Principal,
+        callback: Callable[[QueryExecution], None],
+    ) -> tuple[QueryExecution, Callable[[], None]]:
+        """Submit and subscribe as one: no change is missed, and nothing is read again for it."""
+        query_id = self._parts.new_id()
+        unsubscribe = self._parts.watchers.subscribe(query_id, callback)
+        try:
+            stored = self._submit(submission, principal, query_id)
+        except BaseException:
+            unsubscribe()
+            raise
+        if stored.id == query_id:
+            return stored, unsubscribe
+        unsubscribe()
+        return self._present(stored), self.subscribe(stored.id, principal, callback)
+
+    def _submit(
+        self, submission: QuerySubmission, principal: Principal, query_id: str
+    ) -> QueryExecution:
         stored = self._submitter.submit(submission, principal, query_id)
         if stored.id == query_id:
             self._parts.wake()
-            return stored
-        return self._present(stored)
+        return stored
 
     def get(self, query_id: str, principal: Principal) -> QueryExecution:
         """The query now: live progress and columns while it runs, position while it is queued."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import queue
 import threading
 import time
 import uuid
@@ -79,6 +80,23 @@ def test_states_are_told_in_order_to_subscribers(harness: Harness) -> None:
     assert all(is_allowed(before, after) for before, after in changes)
     assert states[-1] is QueryState.SUCCEEDED
     assert any(execution.progress.fraction for execution in told)
+
+
+def test_who_submits_watched_is_told_of_the_end(harness: Harness) -> None:
+    ends: queue.SimpleQueue[QueryExecution] = queue.SimpleQueue()
+    submission = QuerySubmission("SELECT 1", client_request_token="t" * 32)
+    for _ in range(2):  # the second names the first one's query, which has ended
+        query, unsubscribe = harness.service.submit_watched(submission, ADA, ends.put)
+        while not (told := ends.get(timeout=10)).state.is_terminal:
+            assert told.id == query.id
+        unsubscribe()
+        assert told == harness.service.get(query.id, ADA)
+
+
+def test_a_refused_submission_leaves_no_watcher(harness: Harness) -> None:
+    with refused(ErrorCode.SYNTAX_ERROR):
+        harness.service.submit_watched(QuerySubmission("SELEC 1"), ADA, lambda _: None)
+    assert harness.upkeep.watchers.watched() == frozenset()
 
 
 def test_a_watcher_that_fails_harms_nobody(harness: Harness) -> None:
