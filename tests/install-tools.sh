@@ -24,6 +24,7 @@ if [ ! -x "$bin/versitygw" ]; then
         || missing versitygw "go install failed"
 fi
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || debian PostgreSQL postgresql
+ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || debian libfaketime libfaketime
 command -v psql >/dev/null || debian psql postgresql-client
 odbcinst -q -d 2>/dev/null | grep -q "PostgreSQL Unicode" || debian psqlODBC odbc-postgresql unixodbc
 # Maven gets the Java clients, and brings a Java runtime where there is none.
