@@ -7,9 +7,19 @@ from typing import Any, Final
 
 from querysvc.engines.duckdb.functions.java_regex import Pattern, compile_pattern
 from querysvc.engines.duckdb.functions.java_regex_classes import bad
-from querysvc.engines.duckdb.functions.registry import ArrowFunction, CallSite, ScalarTable
+from querysvc.engines.duckdb.functions.native_regexps import (
+    NativePattern,
+    native_pattern,
+    native_replacement,
+)
+from querysvc.engines.duckdb.functions.registry import (
+    ArrowFunction,
+    CallSite,
+    ScalarEntry,
+    ScalarTable,
+)
 from querysvc.engines.duckdb.functions.vectorised import by_row
-from querysvc.engines.duckdb.lowering.fragments import Sql, bind, case
+from querysvc.engines.duckdb.lowering.fragments import Sql, bind, case, text_literal
 from querysvc.types.algebra import Array, Row, RowField, Varchar
 
 _TEXT: Final = Varchar(None)
@@ -177,19 +187,106 @@ def _replace_by_lambda(site: CallSite) -> Sql:
     return bind([found], body)
 
 
-def _arrow(function: Callable[..., Any]) -> ArrowFunction:
-    return ArrowFunction(by_row(function))
+def _native(site: CallSite) -> NativePattern | None:
+    pattern = site.constant(1) if site.is_constant(1) else None
+    return native_pattern(pattern) if isinstance(pattern, str) else None
+
+
+def _walked(site: CallSite) -> Sql | None:
+    """The pattern for RE2 where its matches may be walked one after the other."""
+    native = _native(site)
+    if native is None or native.is_empty_possible or native.has_end or native.has_start:
+        return None
+    return text_literal(native.text)
+
+
+def _native_like(site: CallSite) -> Sql | None:
+    native = _native(site)
+    if native is None:
+        return None
+    pattern = text_literal(f"(?:{native.text})\\n?\\z" if native.has_end else native.text)
+    return Sql(f"regexp_matches({site.arguments[0]}, {pattern})")
+
+
+def _native_extract(site: CallSite) -> Sql | None:
+    native, group = _native(site), 0
+    if len(site.arguments) == 3:
+        constant = site.constant(2) if site.is_constant(2) else None
+        if not isinstance(constant, int):
+            return None
+        group = constant
+    if native is None or not (group == 0 or group in native.sure_groups):
+        return None
+    is_empty = group in native.empty_groups if group else native.is_empty_possible
+    pattern, place = text_literal(native.text), group
+    if native.has_end:  # the match itself is without the newline
+        pattern, place = text_literal(f"({native.text})\\n?\\z"), group + 1
+    if place > 9:
+        return None
+
+    def body(text: Sql) -> Sql:
+        found = Sql(f"regexp_extract({text}, {pattern}, {place})")
+        if not is_empty:
+            return Sql(f"nullif({found}, '')")
+        return case([(Sql(f"regexp_matches({text}, {pattern})"), found)])
+
+    return bind([site.arguments[0]], body)
+
+
+def _native_all(site: CallSite) -> Sql | None:
+    pattern = _walked(site)
+    if pattern is None or len(site.arguments) == 3:
+        return None
+    return Sql(f"regexp_extract_all({site.arguments[0]}, {pattern})")
+
+
+def _native_count(site: CallSite) -> Sql | None:
+    found = _native_all(site)
+    return None if found is None else Sql(f"len({found})")
+
+
+def _native_split(site: CallSite) -> Sql | None:
+    pattern = _walked(site)
+    return pattern and Sql(f"string_split_regex({site.arguments[0]}, {pattern})")
+
+
+def _native_replace(site: CallSite) -> Sql | None:
+    native, pattern = _native(site), _walked(site)
+    if native is None or pattern is None:
+        return None
+    replacement = ""
+    if len(site.arguments) == 3:
+        constant = site.constant(2) if site.is_constant(2) else None
+        filled = native_replacement(constant, native.groups) if isinstance(constant, str) else None
+        if filled is None:
+            return None
+        replacement = filled
+    new = text_literal(replacement)
+    return Sql(f"regexp_replace({site.arguments[0]}, {pattern}, {new}, 'g')")
+
+
+def _either(native: Callable[[CallSite], Sql | None], function: Callable[..., Any]) -> ScalarEntry:
+    """RE2 where it is exact, else Python."""
+    python = by_row(function)
+
+    def build(site: CallSite) -> Sql:
+        found = native(site)
+        if found is not None:
+            return found
+        return site.call_python(python, *zip(site.arguments, site.types, strict=True))
+
+    return build
 
 
 _LAMBDA: Final = "regexp_replace(varchar,joniregexp,function(array(varchar),varchar(x)))"
 
 SCALARS: Final[ScalarTable] = {
-    "regexp_count": _arrow(_count),
-    "regexp_extract": _arrow(_extract),
-    "regexp_extract_all": _arrow(_extract_all),
-    "regexp_like": _arrow(_like),
-    "regexp_position": _arrow(_position),
-    "regexp_replace": _arrow(_replace),
+    "regexp_count": _either(_native_count, _count),
+    "regexp_extract": _either(_native_extract, _extract),
+    "regexp_extract_all": _either(_native_all, _extract_all),
+    "regexp_like": _either(_native_like, _like),
+    "regexp_position": ArrowFunction(by_row(_position)),
+    "regexp_replace": _either(_native_replace, _replace),
     _LAMBDA: _replace_by_lambda,
-    "regexp_split": _arrow(_split),
+    "regexp_split": _either(_native_split, _split),
 }
