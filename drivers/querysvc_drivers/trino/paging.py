@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 PAGE_BYTES_DEFAULT: Final = 1 << 20
-SEGMENT_BYTES_DEFAULT: Final = 8 << 20
+SEGMENT_BYTES_DEFAULT: Final = 4 << 20
 """Rows for a spooled segment: fewer and larger than pages, as each is fetched on its own."""
 PAGE_BYTES_MAX: Final = 16 << 20
 PAGE_BYTES_MIN: Final = 4 << 10

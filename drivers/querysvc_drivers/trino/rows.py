@@ -66,7 +66,7 @@ def _batch_json(
     )
     opening = f"[{quotes[0]}".encode()
     # All texts lie one after the other already; the last comma and its bracket go.
-    return opening, memoryview(_bytes(joined))[: -len(opening) - 1]
+    return opening, _bytes(joined)[: -len(opening) - 1].data
 
 
 def local_rows(rows: tuple[tuple[Any, ...], ...]) -> Rows | None:

@@ -35,10 +35,10 @@ from querysvc_drivers.trino.rows import legacy_batch, legacy_columns, rows_json
 
 COUNT_COLUMNS: Final = (ResultColumn("rows", BIGINT),)
 READ_ROWS_MIN: Final = 1_000
-READ_ROWS_MAX: Final = 80_000
+READ_ROWS_MAX: Final = 50_000
 """Rows that one read of the result may bring; the first one brings the least."""
 _READ_PAGES: Final = 8
-"""A read brings about so many pages, or one segment."""
+"""A read brings about so many pages, or two segments."""
 _POLL_SECONDS_MIN: Final = 0.01
 _POLL_SECONDS_MAX: Final = 0.25
 """How often a running query's result is looked at for rows while a client waits: ever less."""
