@@ -111,6 +111,8 @@ class Statistics:
     total_row_groups: int = 0
     skipped_archived_objects: int = 0
     skipped_archived_bytes: int = 0
+    rejected_rows: int = 0
+    """Rows that the scans met and set aside (`querysvc.on_bad_record=quarantine`)."""
     result_rows: int = 0
     result_bytes: int = 0
     queued_milliseconds: int = 0
@@ -130,6 +132,7 @@ class Progress:
     planned_bytes: int | None = None
     rows: int = 0
     stage: str = ""
+    rejected_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from querysvc.model import Progress, ResultColumn, Session, StatementType, Statistics
 from querysvc.tree import Expression, LiteralValue, Query
-from querysvc.types.algebra import TrinoType
+from querysvc.types.algebra import BIGINT, VARCHAR, TrinoType
 from querysvc_catalog.model import StorageDescriptor, Table
 
 
@@ -50,6 +50,21 @@ class TableColumn:
     type: TrinoType
     is_partition_key: bool = False
     is_hidden: bool = False
+
+
+REJECTS: Final = "SYSTEM_REJECTS"
+"""The table type of `"t$rejects"`: t's entry, read for the rows that it sets aside."""
+REJECT_COLUMNS: Final = (
+    TableColumn("path", VARCHAR),
+    TableColumn("line", BIGINT),
+    TableColumn("byte_offset", BIGINT),
+    TableColumn("column_name", VARCHAR),
+    TableColumn("value", VARCHAR),
+    TableColumn("wanted_type", VARCHAR),
+    TableColumn("reason", VARCHAR),
+    TableColumn("record", VARCHAR),
+)
+"""Of a rejects table; the partition keys follow."""
 
 
 @dataclass(frozen=True, slots=True)

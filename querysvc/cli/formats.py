@@ -79,6 +79,8 @@ def summary(execution: JsonObject) -> str:
             partitions = statistics["scanned_partitions"], statistics["total_partitions"]
             source += ", {:,} of {:,} partitions".format(*partitions)
         parts.append(f"{byte_text(statistics['scanned_bytes'])} scanned ({source})")
+    if statistics["rejected_rows"]:
+        parts.append(f"{statistics['rejected_rows']:,} rejected")
     return ", ".join(parts)
 
 

@@ -85,7 +85,8 @@ def _progress_text(execution: JsonObject) -> str:
     share = "" if progress["fraction"] is None else f" {progress['fraction']:.0%}"
     planned = progress["planned_bytes"]
     of = f" of {formats.byte_text(planned)}" if planned else ""
-    return f"running{share}: {formats.byte_text(progress['scanned_bytes'])}{of} scanned"
+    rejected = f", {progress['rejected_rows']:,} set aside" if progress["rejected_rows"] else ""
+    return f"running{share}: {formats.byte_text(progress['scanned_bytes'])}{of} scanned{rejected}"
 
 
 def _print_rows(client: Client, execution: JsonObject, output: OutputFormat) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.plan import TableColumn
+from querysvc.plan import REJECT_COLUMNS, REJECTS, TableColumn
 from querysvc.planning.views import view_info
 from querysvc.sql.metadata import TableInfo, ViewInfo
 from querysvc.types.algebra import BIGINT, VARCHAR, TimestampTz, TrinoType
@@ -19,6 +19,7 @@ from querysvc_catalog.types import parse_type as parse_hive_type
 
 PARTITIONS: Final = "$partitions"
 PROPERTIES: Final = "$properties"
+REJECTS_SUFFIX: Final = "$rejects"
 TOLD_OF_TABLE: Final = "SYSTEM_TABLE"
 """The type of relations that tell of a table; no table in the catalog has it."""
 _HIDDEN = (
@@ -57,11 +58,13 @@ class CatalogMetadata:
         return TableInfo(table, table_columns(table), stamp.table_id << 32 | stamp.generation)
 
     def _about_table(self, name: TableName) -> TableInfo | None:
-        """`"t$partitions"` or `"t$properties"`: what Trino's Hive connector tells of a table."""
+        """`"t$partitions"`, `"t$properties"` as Trino's Hive connector has them, `"t$rejects"`."""
         base = table_told_of(name.name)
         table = None if base is None else self._catalog.find_table(replace(name, name=base))
         if table is None or table.is_view:
             return None
+        if name.name.endswith(REJECTS_SUFFIX):
+            return self._rejects(table)
         if name.name.endswith(PARTITIONS):
             columns = tuple(column for column in table_columns(table) if column.is_partition_key)
         else:
@@ -70,6 +73,19 @@ class CatalogMetadata:
             return None
         return TableInfo(replace(table, name=name.name, table_type=TOLD_OF_TABLE), columns)
 
+    def _rejects(self, table: Table) -> TableInfo | None:
+        """`"t$rejects"`: the rows that t sets aside; it is t's objects that are read."""
+        chosen = table.parameters.get("querysvc.on_bad_record", "")
+        if chosen.strip().lower() != "quarantine":
+            return None
+        stamp = self._catalog.table_generation(table.full_name)
+        keys = tuple(column for column in table_columns(table) if column.is_partition_key)
+        return TableInfo(
+            replace(table, table_type=REJECTS),
+            (*REJECT_COLUMNS, *keys),
+            stamp.table_id << 32 | stamp.generation,
+        )
+
     def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
         """The tables and views of a database that exists."""
         return self._catalog.list_table_names(DatabaseName(catalog, database))
@@ -77,7 +93,7 @@ class CatalogMetadata:
 
 def table_told_of(name: str) -> str | None:
     """The table that a name such as `t$partitions` tells of."""
-    for suffix in (PARTITIONS, PROPERTIES):
+    for suffix in (PARTITIONS, PROPERTIES, REJECTS_SUFFIX):
         if name.endswith(suffix) and name != suffix:
             return name.removesuffix(suffix)
     return None

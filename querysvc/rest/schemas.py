@@ -113,6 +113,7 @@ class ExecutionProgress(BaseModel):
     planned_bytes: int | None
     rows: int
     stage: str
+    rejected_rows: int = Field(description="Rows set aside so far (on_bad_record=quarantine).")
 
     @classmethod
     def of(cls, progress: Progress) -> ExecutionProgress:
@@ -123,6 +124,7 @@ class ExecutionProgress(BaseModel):
             planned_bytes=progress.planned_bytes,
             rows=progress.rows,
             stage=progress.stage,
+            rejected_rows=progress.rejected_rows,
         )
 
 
@@ -143,6 +145,7 @@ class ExecutionStatistics(BaseModel):
     total_row_groups: int
     skipped_archived_objects: int
     skipped_archived_bytes: int
+    rejected_rows: int
     result_rows: int
     result_bytes: int
     queued_milliseconds: int

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from querysvc.errors import QueryServiceError
 from querysvc.model import Principal
+from querysvc.plan import REJECTS
 from querysvc.planning.metadata import TOLD_OF_TABLE, table_told_of
 from querysvc.service.access import Access
 from querysvc.service.audit import AuditLog
@@ -105,7 +106,7 @@ class PermittedMetadata:
             return found
         base = table_told_of(name)
         visible = self._access.visible(TableName(catalog, database, base or name))
-        if isinstance(found, TableInfo) and found.table.table_type == TOLD_OF_TABLE:
+        if isinstance(found, TableInfo) and found.table.table_type in (TOLD_OF_TABLE, REJECTS):
             # What tells of a table is for those who may read all of it.
             return found if visible is None else replace(found, visible=())
         if base is not None and found is not None:  # a table of such a name

@@ -169,8 +169,14 @@ def _run_lines(statistics: Statistics, rows: int) -> list[str]:
             f" Files: {statistics.scanned_files}/{statistics.total_files},"
             f" Row groups: {statistics.scanned_row_groups}/{statistics.total_row_groups}"
         ),
+        *_rejected_lines(statistics),
         f"Output: {rows} {'row' if rows == 1 else 'rows'}",
     ]
+
+
+def _rejected_lines(statistics: Statistics) -> list[str]:
+    count = statistics.rejected_rows
+    return [f"Rejected: {count} {'row' if count == 1 else 'rows'} set aside"] if count else []
 
 
 def _object_lines(plan: ExecutionPlan) -> list[str]:

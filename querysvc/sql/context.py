@@ -84,7 +84,8 @@ class AnalysisContext:
     def table_index(self, catalog: str, database: str, info: TableInfo) -> int:
         """The index of a table that the statement reads, however often it does."""
         for index, use in enumerate(self.tables):
-            same = use.info.table.name == info.table.name
+            known = use.info.table
+            same = (known.name, known.table_type) == (info.table.name, info.table.table_type)
             if same and use.catalog == catalog and use.database == database:
                 return index
         self.tables.append(TableUse(catalog, database, info))

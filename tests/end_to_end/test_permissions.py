@@ -19,6 +19,7 @@ from querysvc.server import open_authenticator
 from querysvc.service.auth import KeyRequest
 from querysvc.settings import load_settings
 from tests.end_to_end.conftest import DDL
+from tests.end_to_end.test_rejects import TABLE
 from tests.support.running_service import RunningService, running_service
 from tests.support.s3 import REGION, S3Server, free_port
 
@@ -220,6 +221,23 @@ def test_partitions_of_filtered_tables_are_not_told(office: Office) -> None:
     glue = office.aws("glue")
     with pytest.raises(glue.exceptions.ClientError, match="AccessDeniedException"):
         glue.get_partitions(DatabaseName="shop", TableName="orders")
+
+
+@pytest.mark.parametrize(
+    "cells", [{"columns": ["id", "name"]}, {"row_filter": "id < 100"}], ids=["columns", "rows"]
+)
+def test_rejects_are_for_those_who_may_read_the_whole_table(
+    office: Office, cells: dict[str, Any]
+) -> None:
+    name = f"odd_{next(iter(cells))}"
+    office.rows(TABLE.replace("shop.odd", f"shop.{name}"), "root")
+    assert len(office.rows(f'SELECT * FROM shop."{name}$rejects"', "root")) == 1
+    office.grant("user:eve", "select", f"table:shop.{name}", **cells)
+    assert len(office.rows(f"SELECT id FROM shop.{name}", "eve")) == 5
+    message = refused(lambda sql: office.rows(sql, "eve"), f'TABLE shop."{name}$rejects"')
+    assert f"Cannot select from table or view awsdatacatalog.shop.{name}$rejects" in message
+    office.grant("user:eve", "select", f"table:shop.{name}")
+    assert len(office.rows(f'TABLE shop."{name}$rejects"', "eve")) == 1
 
 
 def test_hidden_columns_are_granted_by_name_as_others(office: Office) -> None:

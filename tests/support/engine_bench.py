@@ -41,11 +41,11 @@ class EngineBench:
         for _values, objects in partitions:
             self.gateway.objects = {**self.gateway.objects, **objects}
         table = scan(columns, partitions, storage, **scan_options)
-        used = table.reference.used_columns
+        used, shown = table.reference.used_columns, table.reference.columns
         self.control = RecordingControl()
         listed = ", ".join(f'"c{index}"' for index in used)
         self.outcome = self.engine.execute_raw(
-            plan([table], result or [(columns[i].name, columns[i].type) for i in used]),
+            plan([table], result or [(shown[i].name, shown[i].type) for i in used]),
             sql or f"SELECT {listed} FROM t0",
             self.spool,
             self.control,

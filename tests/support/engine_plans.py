@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from querysvc.model import Progress, ResultColumn, Session
 from querysvc.plan import (
+    REJECT_COLUMNS,
+    REJECTS,
     Domain,
     ExecutionPlan,
     PartitionScan,
@@ -98,6 +100,7 @@ def scan(
     domains: Mapping[int, Domain] | None = None,
     table_parameters: Mapping[str, str] | None = None,
     hive_types: Mapping[str, str] | None = None,
+    tells_rejects: bool = False,
 ) -> TableScan:
     data_columns = tuple(
         Column(c.name, (hive_types or {}).get(c.name))
@@ -110,7 +113,10 @@ def scan(
         storage_descriptor=StorageDescriptor(columns=data_columns),
         partition_keys=tuple(Column(c.name) for c in columns if c.is_partition_key),
         parameters=table_parameters or {},
+        table_type=REJECTS if tells_rejects else None,
     )
+    if tells_rejects:
+        columns = (*REJECT_COLUMNS, *(column for column in columns if column.is_partition_key))
     reference = TableReference(
         "awsdatacatalog",
         "db",

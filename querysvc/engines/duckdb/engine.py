@@ -208,6 +208,7 @@ class _Run:
         self._only_estimates = False
         self.estimate: ReadEstimate | None = None
         self.rows = 0
+        self.rejected_rows = 0
         self.result_bytes = 0
         self.peak_memory_bytes = 0
 
@@ -317,7 +318,8 @@ class _Run:
     def _on_ready(self, worker: WorkerProcess, _told: object) -> None:
         worker.is_ready = True
 
-    def _on_done(self, _worker: WorkerProcess, _told: dict[str, Any]) -> None:
+    def _on_done(self, _worker: WorkerProcess, told: dict[str, Any]) -> None:
+        self.rejected_rows = int(told.get("rejected_rows", 0))
         self._is_over = True
 
     def _on_error(self, _worker: WorkerProcess, told: dict[str, Any]) -> None:
@@ -407,6 +409,7 @@ def _statistics(plan: ExecutionPlan, run: _Run, account: Accounting, started: fl
         total_partitions=sum(scan.total_partitions for scan in plan.scans),
         scanned_row_groups=estimate.row_groups,
         total_row_groups=estimate.total_row_groups,
+        rejected_rows=run.rejected_rows,
         result_rows=run.rows,
         result_bytes=run.result_bytes,
         execution_milliseconds=int((time.monotonic() - started) * 1000),

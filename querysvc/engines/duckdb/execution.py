@@ -260,6 +260,7 @@ class Execution:
                         "scanned_bytes": read,
                         "planned_bytes": planned,
                         "rows": self.rows,
+                        "rejected_rows": self.context.rejected,
                     }
                 }
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from querysvc.engines.duckdb.readers.avro import read_avro
@@ -20,6 +20,7 @@ from querysvc.engines.duckdb.readers.json_rows import read_cloudtrail
 from querysvc.engines.duckdb.readers.orc import read_orc
 from querysvc.engines.duckdb.readers.parquet import read_parquet
 from querysvc.engines.duckdb.readers.partition_schema import read_partitions
+from querysvc.engines.duckdb.readers.quarantine import judged, tells_rejects
 from querysvc.engines.duckdb.readers.regex import read_grok, read_regex
 from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
 from querysvc.engines.duckdb.readers.text import read_csv, read_text
@@ -62,14 +63,16 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
     all_parts: list[list[Part]] = []
     all_groups: list[list[FileGroup]] = []
     for scan in plan.scans:
-        groups, next_index = _groups(scan, next_index)
+        judging = replace(scan, reference=judged(scan.reference))
+        groups, next_index = _groups(judging, next_index)
         all_groups.append(groups)
     _announce_footers(all_groups, context)
     for scan, groups in zip(plan.scans, all_groups, strict=True):
         parts = [
             part for group in groups for part in read_partitions(_reader(group), group, context)
         ]
-        relations.append(_padded(scan, _union(scan, parts)))
+        made = _made(scan)
+        relations.append(_padded(made, _union(made, parts)))
         all_parts.append(parts)
     by_size = sorted(all_parts, key=lambda parts: sum(part.data_bytes for part in parts))
     flat = [part for parts in all_parts for part in parts]
@@ -84,6 +87,15 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
             total_row_groups=sum(part.total_row_groups for part in flat),
         ),
     )
+
+
+def _made(scan: TableScan) -> TableScan:
+    """The scan with the columns that its parts have: all, where all decide on a row."""
+    reference = scan.reference
+    if tells_rejects(reference):
+        every = tuple(range(len(reference.columns)))
+        return replace(scan, reference=replace(reference, used_columns=every))
+    return replace(scan, reference=judged(reference))
 
 
 def _announce_footers(all_groups: Sequence[Sequence[FileGroup]], context: ReaderContext) -> None:

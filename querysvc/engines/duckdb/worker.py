@@ -194,6 +194,7 @@ class Worker:
             {
                 "done": {
                     "rows": execution.rows,
+                    "rejected_rows": execution.context.rejected,
                     "result_bytes": execution.spooled_bytes,
                     "read_bytes": execution.client.read_bytes,
                     "misses": execution.client.misses,

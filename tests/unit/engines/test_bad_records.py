@@ -55,7 +55,8 @@ def read(bench: EngineBench, storage_format: StorageFormat, **options: Any) -> A
     data, serde, _usual = FORMATS[storage_format]
     storage = descriptor(storage_format, serde)
     try:
-        return bench.select(storage, COLUMNS, [((), {"f": data})], **options)
+        types = {"v": "tinyint"}
+        return bench.select(storage, COLUMNS, [((), {"f": data})], hive_types=types, **options)
     except QueryServiceError as error:
         told = "300" in error.message and "s3://bucket/f" in error.message
         return error.code if told else error.message
@@ -71,17 +72,131 @@ def test_the_serdes_rule_holds_unless_the_table_chooses(
         assert read(engine_bench, storage_format, table_parameters=chosen) == expected
 
 
-@pytest.mark.parametrize("storage_format", FORMATS)
-def test_another_choice_is_refused_by_name(
-    engine_bench: EngineBench, storage_format: StorageFormat
-) -> None:
-    data, serde, _usual = FORMATS[storage_format]
-    with pytest.raises(QueryServiceError, match=r"querysvc\.on_bad_record=quarantine") as caught:
+def test_another_choice_is_refused_by_name(engine_bench: EngineBench) -> None:
+    with pytest.raises(QueryServiceError, match=r"querysvc\.on_bad_record=ignore") as caught:
         engine_bench.select(
-            descriptor(storage_format, serde), COLUMNS, [((), {"f": data})],
-            table_parameters={"querysvc.on_bad_record": "quarantine"},
+            descriptor(StorageFormat.CSV, {}), COLUMNS, [((), {"f": b"1\n"})],
+            table_parameters={"querysvc.on_bad_record": "ignore"},
         )  # fmt: skip
     assert caught.value.code is ErrorCode.NOT_SUPPORTED
+
+
+QUARANTINE = {"querysvc.on_bad_record": "quarantine"}
+
+
+@pytest.mark.parametrize("storage_format", FORMATS)
+def test_a_row_that_is_set_aside_is_counted_and_shown_with_its_place(
+    engine_bench: EngineBench, storage_format: StorageFormat
+) -> None:
+    assert read(engine_bench, storage_format, table_parameters=QUARANTINE) == [(1,)]
+    assert engine_bench.outcome.statistics.rejected_rows == 1
+    [shown] = read(engine_bench, storage_format, table_parameters=QUARANTINE, tells_rejects=True)
+    path, line, offset, column, value, wanted, reason, record = shown
+    assert (path, line, column, value, wanted) == ("s3://bucket/f", 2, "v", "300", "tinyint")
+    assert reason
+    records = {
+        StorageFormat.CLOUDTRAIL: (None, '{"v":300}'),
+        **dict.fromkeys((StorageFormat.OPENX_JSON, StorageFormat.JSON), (8, '{"v":300}')),
+        **dict.fromkeys((StorageFormat.REGEX, StorageFormat.GROK), (2, "300")),
+        **dict.fromkeys((StorageFormat.TEXTFILE, StorageFormat.CSV), (2, "300")),
+    }
+    assert (offset, record) == records.get(storage_format, (None, None))
+
+
+TWO = [TableColumn("a", t.INTEGER), TableColumn("b", t.VARCHAR)]
+
+
+@pytest.mark.parametrize(
+    ("storage_format", "data", "serde"),
+    [
+        (StorageFormat.CSV, b"1,x\nz,y\n3,w\n", {}),
+        (StorageFormat.OPENX_JSON, b'{"a":1,"b":"x"}\n{"a":"z","b":"y"}\n{"a":3,"b":"w"}\n', {}),
+        (StorageFormat.REGEX, b"1,x\nno match\n3,w\n", {"input.regex": "([^,]*),([^,]*)"}),
+    ],
+)
+def test_a_row_is_set_aside_whatever_columns_are_asked_for(
+    engine_bench: EngineBench, storage_format: StorageFormat, data: bytes, serde: dict[str, str]
+) -> None:
+    def ask(sql: str, result: Any) -> Any:
+        storage, objects = descriptor(storage_format, serde), [((), {"f": data})]
+        return engine_bench.select(
+            storage, TWO, objects, sql, result, used=[1], table_parameters=QUARANTINE
+        )
+
+    assert ask('SELECT "c1" FROM t0', [("b", t.VARCHAR)]) == [("x",), ("w",)]
+    assert engine_bench.outcome.statistics.rejected_rows == 1
+    assert ask("SELECT count(*) FROM t0", [("n", t.BIGINT)]) == [(2,)]
+    assert engine_bench.outcome.statistics.rejected_rows == 1
+    assert ask('SELECT "c1" FROM t0 WHERE "c1" = \'w\'', [("b", t.VARCHAR)]) == [("w",)]
+    assert engine_bench.outcome.statistics.rejected_rows == 1
+
+
+def test_lines_that_cannot_be_read_at_all_are_set_aside(engine_bench: EngineBench) -> None:
+    data = b'{"v":1}\n{"v":\n[7]\n{"v":"\xff"}\n{"v":2}\n'
+    storage = descriptor(StorageFormat.JSON, {})
+    objects = [((), {"f": data})]
+    found = engine_bench.select(storage, COLUMNS, objects, table_parameters=QUARANTINE)
+    assert found == [(1,), (2,)]
+    types = {"v": "tinyint"}
+    shown = engine_bench.select(
+        storage,
+        COLUMNS,
+        objects,
+        table_parameters=QUARANTINE,
+        tells_rejects=True,
+        hive_types=types,
+    )
+    assert [(row[1], row[2], row[3]) for row in shown] == [
+        (2, 8, None),
+        (3, 14, "(row)"),
+        (4, 18, None),
+    ]
+    assert [row[7] for row in shown] == ['{"v":', "[7]", '{"v":"\ufffd"}']
+
+
+def test_rejects_tell_their_partition_and_the_line_after_a_header(
+    engine_bench: EngineBench,
+) -> None:
+    storage = descriptor(StorageFormat.CSV, {"skip.header.line.count": "1"})
+    columns = [*TWO, TableColumn("day", t.VARCHAR, is_partition_key=True)]
+    partitions = [
+        (("mon",), {"m": b"a,b\r\n1,x\r\nz,y\r\n"}),
+        (("tue",), {"t": b'a,b\n\n4,x\nq,"r"\n'}),
+    ]
+    types = {"a": "int", "b": "string"}
+    shown = engine_bench.select(
+        storage,
+        columns,
+        partitions,
+        table_parameters=QUARANTINE,
+        tells_rejects=True,
+        hive_types=types,
+    )
+    told = sorted((row[0], *row[1:5], row[7], row[8]) for row in shown)
+    assert told == [
+        ("s3://bucket/m", 3, 10, "a", "z", "z,y", "mon"),
+        ("s3://bucket/t", 2, 4, "a", "", "", "tue"),
+        ("s3://bucket/t", 4, 9, "a", "q", 'q,"r"', "tue"),
+    ]
+
+
+def test_bad_parts_of_nested_values_set_their_row_aside(engine_bench: EngineBench) -> None:
+    columns = [TableColumn("n", t.Array(t.TINYINT)), TableColumn("i", t.INTEGER)]
+    storage = descriptor(StorageFormat.PARQUET, {})
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"n": [[1], [1, 300], None], "i": [1, 2, 3]}), sink)
+    objects = [((), {"f": sink.getvalue()})]
+    found = engine_bench.select(storage, columns, objects, table_parameters=QUARANTINE)
+    assert found == [([1], 1), (None, 3)]
+    [row] = engine_bench.select(
+        storage,
+        columns,
+        objects,
+        table_parameters=QUARANTINE,
+        hive_types={"n": "array<tinyint>", "i": "int"},
+        tells_rejects=True,
+    )
+    assert row[1:6] == (2, None, "n", "[1, 300]", "array(tinyint)")
 
 
 @pytest.mark.parametrize("storage_format", [StorageFormat.PARQUET, StorageFormat.ORC])

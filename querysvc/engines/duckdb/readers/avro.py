@@ -37,9 +37,15 @@ from querysvc.engines.duckdb.readers.base import (
 from querysvc.engines.duckdb.readers.damage import DamagedFileError
 from querysvc.engines.duckdb.readers.object_file import ObjectFile
 from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert
+from querysvc.engines.duckdb.readers.quarantine import select_rows
 from querysvc.engines.duckdb.readers.rejects import on_bad_record
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type_text
-from querysvc.engines.duckdb.readers.streamed import FILE, select_streamed
+from querysvc.engines.duckdb.readers.streamed import (
+    FILE,
+    numbered_origin,
+    place_arrays,
+    place_fields,
+)
 from querysvc.engines.duckdb.readers.typed import options_of, unsupported
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableColumn
@@ -134,7 +140,7 @@ def _part(
     schema = pa.schema(
         [
             *(pa.field(f"s{i}", one.form.type) for i, one in enumerate(columns)),
-            pa.field("file", pa.int64()),
+            *place_fields(group.reference),
         ]
     )
     types = context.connection.from_arrow(schema.empty_table()).types
@@ -157,7 +163,15 @@ def _part(
     context.feed(table, schema, lambda: _batches(files, columns, schema, context.client))
     ranges = read_in_order(files)
     size = sum(file.stored.size for file in files)
-    sql = select_streamed(group.reference, data, files, quote_name(table))
+    sql = select_rows(
+        group,
+        files,
+        quote_name(table),
+        data,
+        context=context,
+        raw={one.index: f'CAST("s{i}" AS VARCHAR)' for i, one in enumerate(columns)},
+        origin=numbered_origin(group.reference),
+    )
     return Part(sql, ranges, size, len(files))
 
 
@@ -204,10 +218,12 @@ def _batches(
     files: Sequence[File], columns: Sequence[_Column], schema: Any, client: PlanReader
 ) -> Iterator[Any]:
     for position, file in enumerate(files):
+        before = 0
         try:
             for count, records in _records(file, client, is_needed=bool(columns)):
                 arrays = [_array(records, one) for one in columns]
-                arrays.append(pa.repeat(pa.scalar(position, pa.int64()), count))
+                arrays += place_arrays(schema, position, count, before)
+                before += count
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
         except DamagedFileError as error:
             raise bad_file(file, str(error)) from error

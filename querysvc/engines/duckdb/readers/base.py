@@ -162,6 +162,10 @@ class ReaderContext:
     """Some table is scanned more than once: what Python reads is kept in a temporary table."""
     failure: QueryServiceError | None = None
     """The first error of a stream: DuckDB knows only its text."""
+    rejected: int = 0
+    """Rows that were set aside."""
+    counts_rejects: bool = False
+    """The connection has the function that counts them."""
 
     def start_over(self) -> None:
         """Forget the parts that were built; the paths stay."""
@@ -170,6 +174,7 @@ class ReaderContext:
         self.json_files.clear()
         self.loads.clear()
         self.failure = None
+        self.rejected = 0
         self.watch = LineWatch()
 
     def path(self, file: File, suffix: str) -> str:

@@ -144,12 +144,13 @@ def _part(
         else _relation(keys, objects, base, options)
     )
     sql = select_typed(
-        reference,
+        group,
         files,
         relation,
         ordinal=f'({base} + "file")',
         null="{0} IS NULL",
         convert=_converter(decimals_are_texts=by_column),
+        context=context,
         source_type=_JsonSource,
     )
     size = sum(file.stored.size for file in files)

@@ -12,7 +12,7 @@ from querysvc.engines.duckdb.readers.base import (
 from querysvc.engines.duckdb.readers.json import read_json
 from querysvc.engines.duckdb.readers.json_rows import read_json_rows
 from querysvc.engines.duckdb.readers.lines import codec
-from querysvc.engines.duckdb.readers.rejects import PROPERTY
+from querysvc.engines.duckdb.readers.quarantine import PROPERTY
 from querysvc.engines.duckdb.readers.typed import options_of
 from querysvc.types.algebra import VARBINARY
 from querysvc_catalog.serde_options import JsonOptions, parse_json_options

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final  # parsed JSON
 
@@ -35,22 +35,31 @@ from querysvc.engines.duckdb.readers.json_values import (
 )
 from querysvc.engines.duckdb.readers.lines import read_lines
 from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.quarantine import (
+    BadRecordError,
+    QuarantineSource,
+    Record,
+    is_quarantined,
+    record_arrays,
+    record_fields,
+    select_rows,
+    streamed_origin,
+)
 from querysvc.engines.duckdb.readers.rejects import NullSource, on_bad_record
-from querysvc.engines.duckdb.readers.rows import check_encoding, decoded_lines
+from querysvc.engines.duckdb.readers.rows import check_encoding, decoded_records
 from querysvc.engines.duckdb.readers.sqltext import quote_name
-from querysvc.engines.duckdb.readers.streamed import select_streamed
 from querysvc.engines.duckdb.readers.timestamp_formats import timestamp_parser
 from querysvc.engines.duckdb.readers.typed import options_of, unsupported
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableColumn
-from querysvc_catalog.serde_options import JsonOptions, parse_json_options
+from querysvc_catalog.serde_options import parse_json_options
 from querysvc_catalog.serdes import StorageFormat, resolve_format
 
 _BATCH_ROWS: Final = 5_000
 _DOCUMENT_BYTES_MAX: Final = 256 << 20
 _VALUE_CHARACTERS_MAX: Final = 200
-Values = Callable[[File, PlanReader], Iterator[tuple[int, Any]]]
-"""A file's rows as parsed values, with their line (or record) numbers."""
+Values = Callable[[File, PlanReader], Iterator[tuple[Record, Any]]]
+"""A file's rows as parsed values, with their lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +81,8 @@ class _RowReader:
     """A value that fails is NULL (`querysvc.on_bad_record=null`)."""
     what: str = "line"
 
-    def row(self, file: File, number: int, value: Any) -> list[Any]:
-        """The used columns of one row."""
+    def row(self, value: Any) -> list[Any]:
+        """The used columns of one row; raises BadRecordError."""
         if isinstance(value, dict):
             found = {key_of(name, self.rules): one for name, one in value.items()}
             values = [found.get(one.key) for one in self.columns]
@@ -84,27 +93,23 @@ class _RowReader:
         elif self.rules.is_lenient:
             values = [None] * len(self.columns)
         else:
-            raise self._bad(file, number, "(row)", text_of(value), "object")
-        return [
-            self._value(file, number, one, given)
-            for one, given in zip(self.columns, values, strict=True)
-        ]
+            raise _bad("(row)", text_of(value), "object")
+        return [self._value(one, given) for one, given in zip(self.columns, values, strict=True)]
 
-    def _value(self, file: File, number: int, one: _Column, given: Any) -> Any:
+    def _value(self, one: _Column, given: Any) -> Any:
         try:
             return one.convert(given)
         except (ValueError, ArithmeticError):
             if self.is_nullable:
                 return None
             column = one.column
-            raise self._bad(file, number, column.name, text_of(given), str(column.type)) from None
+            raise _bad(column.name, text_of(given), str(column.type)) from None
 
-    def _bad(self, file: File, number: int, column: str, value: str, type_: str) -> Exception:
-        return QueryServiceError(
-            ErrorCode.HIVE_BAD_DATA,
-            f"{file.stored.address}, {self.what} {number}: column {column}: value"
-            f" {value[:_VALUE_CHARACTERS_MAX]!r} is not a valid {type_}",
-        )
+
+def _bad(column: str, value: str, type_: str) -> BadRecordError:
+    shown = value[:_VALUE_CHARACTERS_MAX]
+    reason = f"column {column}: value {shown!r} is not a valid {type_}"
+    return BadRecordError(reason, column, shown, type_)
 
 
 def read_json_rows(group: FileGroup, context: ReaderContext) -> list[Part]:
@@ -116,7 +121,7 @@ def read_json_rows(group: FileGroup, context: ReaderContext) -> list[Part]:
         is_lenient=is_openx,
         ignores_case=options.is_case_insensitive or not is_openx,
         dots_in_keys=options.dots_in_keys and is_openx,
-        is_failing=choice is Source,
+        is_failing=choice in (Source, QuarantineSource),
         parse_timestamp=timestamp_parser(group, options.timestamp_formats),
     )
     mapping = options.mapping if is_openx else {}
@@ -125,10 +130,20 @@ def read_json_rows(group: FileGroup, context: ReaderContext) -> list[Part]:
     parse = _parser(is_openx=is_openx)
     is_skipping = options.ignore_malformed and is_openx
 
-    def values(file: File, client: PlanReader) -> Iterator[tuple[int, Any]]:
-        for number, line in decoded_lines(file, client, options.lines, encoding):
-            yield number, _parsed(file, number, line, parse, options, is_skipping=is_skipping,
-                                  is_openx=is_openx)  # fmt: skip
+    is_forgiving = is_quarantined(group.reference)
+
+    def values(file: File, client: PlanReader) -> Iterator[tuple[Record, Any]]:
+        for record in decoded_records(
+            file, client, options.lines, encoding, is_forgiving=is_forgiving
+        ):
+            try:
+                value = _parsed(record.text, parse, is_skipping=is_skipping, is_openx=is_openx)
+                yield record, value
+            except BadRecordError as bad:
+                if not is_forgiving:
+                    place = f"{file.stored.address}, line {record.number}"
+                    raise bad.failure(place) from bad.__cause__
+                yield (record if record.bad else replace(record, bad=bad)), None
 
     return [_part(group, context, _RowReader(columns, rules, choice is NullSource), values)]
 
@@ -136,7 +151,7 @@ def read_json_rows(group: FileGroup, context: ReaderContext) -> list[Part]:
 def read_cloudtrail(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Read CloudTrail's log files: `{"Records": […]}`, or records one a line."""
     choice = on_bad_record(group, None)
-    rules = JsonRules(is_lenient=True, is_failing=choice is Source)
+    rules = JsonRules(is_lenient=True, is_failing=choice in (Source, QuarantineSource))
     columns = _columns(group, rules, {})
     reader = _RowReader(columns, rules, choice is NullSource, "record")
     return [_part(group, context, reader, _records)]
@@ -147,6 +162,7 @@ def _part(group: FileGroup, context: ReaderContext, reader: _RowReader, values: 
         [
             *(pa.field(f"s{one.index}", arrow_type(one.column.type)) for one in reader.columns),
             pa.field("file", pa.int64()),
+            *record_fields(group.reference),
         ]
     )
     context.claim(group.files)
@@ -155,20 +171,41 @@ def _part(group: FileGroup, context: ReaderContext, reader: _RowReader, values: 
 
     def batches() -> Iterator[Any]:
         for position, file in enumerate(group.files):
-            rows = (reader.row(file, number, value) for number, value in values(file, client))
+            rows = _rows(group, file, reader, values(file, client))
             while chunk := list(islice(rows, _BATCH_ROWS)):
-                columns = list(zip(*chunk, strict=True)) or []
+                columns = zip(*(row for _record, row in chunk), strict=True)
                 arrays = [
                     pa.array(column, schema.field(i).type) for i, column in enumerate(columns)
                 ]
                 arrays.append(pa.repeat(pa.scalar(position, pa.int64()), len(chunk)))
+                arrays += record_arrays(group.reference, [record for record, _row in chunk])
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     context.feed(table, schema, batches)
     data = {one.index: quote_name(f"s{one.index}") for one in reader.columns}
-    sql = select_streamed(group.reference, data, group.files, quote_name(table))
+    origin = streamed_origin(group.reference)
+    sql = select_rows(group, group.files, quote_name(table), data, context=context, origin=origin)
     size = sum(file.stored.size for file in group.files)
     return Part(sql, read_in_order(group.files), size, len(group.files))
+
+
+def _rows(
+    group: FileGroup, file: File, reader: _RowReader, values: Iterator[tuple[Record, Any]]
+) -> Iterator[tuple[Record, list[Any]]]:
+    """The rows with their lines; a bad one fails, or is all NULL and told of as bad."""
+    nothing = [None] * len(reader.columns)
+    is_forgiving = is_quarantined(group.reference)
+    for record, value in values:
+        if record.bad is not None:
+            yield record, nothing
+            continue
+        try:
+            yield record, reader.row(value)
+        except BadRecordError as bad:
+            if not is_forgiving:
+                place = f"{file.stored.address}, {reader.what} {record.number}"
+                raise bad.failure(place) from None
+            yield replace(record, bad=bad), nothing
 
 
 def _columns(group: FileGroup, rules: JsonRules, mapping: Any) -> tuple[_Column, ...]:
@@ -207,16 +244,7 @@ def _parser(*, is_openx: bool) -> json.JSONDecoder:
     )
 
 
-def _parsed(
-    file: File,
-    number: int,
-    line: str,
-    parser: json.JSONDecoder,
-    options: JsonOptions,
-    *,
-    is_skipping: bool,
-    is_openx: bool,
-) -> Any:
+def _parsed(line: str, parser: json.JSONDecoder, *, is_skipping: bool, is_openx: bool) -> Any:
     text = line.lstrip()
     if not text and is_openx:
         return None
@@ -225,13 +253,10 @@ def _parsed(
     except (ValueError, RecursionError) as error:
         if is_skipping:
             return None
-        raise QueryServiceError(
-            ErrorCode.HIVE_BAD_DATA,
-            f"{file.stored.address}, line {number}: malformed JSON: {error}",
-        ) from error
+        raise BadRecordError(f"malformed JSON: {error}") from error
 
 
-def _records(file: File, client: PlanReader) -> Iterator[tuple[int, Any]]:
+def _records(file: File, client: PlanReader) -> Iterator[tuple[Record, Any]]:
     text = bytearray()
     for _number, line in read_lines(file, client):
         text += line
@@ -251,4 +276,6 @@ def _records(file: File, client: PlanReader) -> Iterator[tuple[int, Any]]:
             ErrorCode.HIVE_BAD_DATA,
             f"{file.stored.address}: no CloudTrail document with Records: {error}",
         ) from error
-    yield from enumerate(records if isinstance(records, list) else [records], 1)
+    found = records if isinstance(records, list) else [records]
+    for number, record in enumerate(found, 1):
+        yield Record(number, text_of(record)), record

@@ -31,19 +31,30 @@ def codec(file: File) -> str | None:
 
 def read_lines(file: File, client: PlanReader) -> Iterator[tuple[int, bytes]]:
     """The file's lines with their numbers, from 1."""
-    number = 0
+    for number, _offset, line in read_placed_lines(file, client):
+        yield number, line
+
+
+def read_placed_lines(file: File, client: PlanReader) -> Iterator[tuple[int, int, bytes]]:
+    """The file's lines with their numbers, from 1, and their offsets in the text."""
+    number = offset = 0
     pending = b""
     for chunk in _chunks(file, client):
-        text = pending + chunk if number or pending else chunk.removeprefix(_BYTE_ORDER_MARK)
+        text = pending + chunk
+        if not number and not pending and text.startswith(_BYTE_ORDER_MARK):
+            offset = len(_BYTE_ORDER_MARK)
+            text = text[offset:]
         # What does not end with LF may go on: a CR at the end may be half of a CR LF.
         lines = text.splitlines(keepends=True)
-        pending = b"" if lines[-1].endswith(b"\n") else lines.pop()
+        pending = b"" if not lines or lines[-1].endswith(b"\n") else lines.pop()
         for line in lines:
             number += 1
-            yield number, line.removesuffix(b"\n").removesuffix(b"\r")
-    for line in pending.splitlines():
+            yield number, offset, line.removesuffix(b"\n").removesuffix(b"\r")
+            offset += len(line)
+    for line in pending.splitlines(keepends=True):
         number += 1
-        yield number, line
+        yield number, offset, line.removesuffix(b"\n").removesuffix(b"\r")
+        offset += len(line)
 
 
 def _chunks(file: File, client: PlanReader) -> Iterator[bytes]:

@@ -35,9 +35,15 @@ from querysvc.engines.duckdb.readers.orc_metadata import (
     tail_bytes,
 )
 from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert, kind
-from querysvc.engines.duckdb.readers.rejects import on_bad_record
+from querysvc.engines.duckdb.readers.quarantine import select_rows
+from querysvc.engines.duckdb.readers.rejects import NullSource, on_bad_record
 from querysvc.engines.duckdb.readers.sqltext import quote_name, type_text
-from querysvc.engines.duckdb.readers.streamed import FILE, select_streamed
+from querysvc.engines.duckdb.readers.streamed import (
+    FILE,
+    numbered_origin,
+    place_arrays,
+    place_fields,
+)
 from querysvc.engines.duckdb.readers.typed import options_of
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableColumn
@@ -103,7 +109,7 @@ def _part(
 ) -> Part:
     first = files[0]
     columns = _columns(group, first, by_index)
-    schema = _streamed_schema(first, context, [one.name for one in columns])
+    schema = _streamed_schema(group, first, context, [one.name for one in columns])
     types = context.connection.from_arrow(schema.empty_table()).types
     base = context.claim([one.file for one in files])
     data = {
@@ -121,7 +127,7 @@ def _part(
         except TypeMismatchError:
             raise _mismatch(first, one) from None
         # A value that becomes NULL would be lost to a domain that allows NULL.
-        domain = group.reference.domains.get(one.index) if source_type is Source else None
+        domain = group.reference.domains.get(one.index) if source_type is not NullSource else None
         raw = raw_domain(domain, _comparable(physical)) if domain is not None else None
         if raw is not None:
             domains[one.number] = raw
@@ -151,7 +157,15 @@ def _assemble(
     names = [one.name for one in columns]
     context.feed(table, schema, lambda: _batches(works, names, schema, context.client))
     return Part(
-        select_streamed(group.reference, data, [one.file for one in files], quote_name(table)),
+        select_rows(
+            group,
+            [one.file for one in files],
+            quote_name(table),
+            data,
+            context=context,
+            raw={one.index: f'CAST("s{i}" AS VARCHAR)' for i, one in enumerate(columns)},
+            origin=numbered_origin(group.reference),
+        ),
         ranges,
         sum(length for _file, _offset, length in ranges),
         len(files),
@@ -178,15 +192,17 @@ def _columns(group: FileGroup, first: _OrcFile, by_index: bool) -> list[_Column]
     return [one for _position, one in sorted(found, key=lambda pair: pair[0])]
 
 
-def _streamed_schema(first: _OrcFile, context: ReaderContext, names: Sequence[str]) -> Any:
-    """The columns as pyarrow will give them, and the file's position."""
-    position = pa.field("file", pa.int64())
+def _streamed_schema(
+    group: FileGroup, first: _OrcFile, context: ReaderContext, names: Sequence[str]
+) -> Any:
+    """The columns as pyarrow will give them, and each row's place."""
+    place = place_fields(group.reference)
     if not names:
-        return pa.schema([position])
+        return pa.schema(place)
     try:
         schema = orc.ORCFile(pa.PythonFile(ObjectFile(first.file, context.client))).schema
         types = [schema.field(schema.names.index(name)).type for name in names]
-        return pa.schema([*(pa.field(f"s{i}", type_) for i, type_ in enumerate(types)), position])
+        return pa.schema([*(pa.field(f"s{i}", type_) for i, type_ in enumerate(types)), *place])
     except (pa.ArrowException, OSError, ValueError) as error:
         raise bad_file(first.file, f"cannot be read as ORC: {error}") from error
 
@@ -232,10 +248,12 @@ def _batches(
     works: Iterable[_Work], names: Sequence[str], schema: Any, client: PlanReader
 ) -> Iterator[Any]:
     for work in works:
+        before = 0
         for rows, columns in _stripes(work, names, client):
-            positions = pa.repeat(pa.scalar(work.position, pa.int64()), rows)
+            place = place_arrays(schema, work.position, rows, before)
+            before += rows
             try:
-                batch = pa.RecordBatch.from_arrays([*columns, positions], schema=schema)
+                batch = pa.RecordBatch.from_arrays([*columns, *place], schema=schema)
             except pa.ArrowException as error:
                 raise bad_file(work.file, f"is not as its footer says: {error}") from error
             for start in range(0, rows, _BATCH_ROWS):

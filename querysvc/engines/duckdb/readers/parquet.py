@@ -12,13 +12,13 @@ from querysvc.engines.duckdb.readers.base import (
     FileGroup,
     Part,
     ReaderContext,
-    select_list,
     used_columns,
 )
 from querysvc.engines.duckdb.readers.coercions import PARQUET, coerce
 from querysvc.engines.duckdb.readers.domains import RawDomain, raw_domain
 from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert
-from querysvc.engines.duckdb.readers.rejects import on_bad_record
+from querysvc.engines.duckdb.readers.quarantine import Origin, select_rows, tells_rejects
+from querysvc.engines.duckdb.readers.rejects import NullSource, on_bad_record
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type_text
 from querysvc.engines.duckdb.readers.typed import options_of
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -41,7 +41,7 @@ def read_parquet(group: FileGroup, context: ReaderContext) -> list[Part]:
     by_index = bool(options_of(group, parse_parquet_options).by_index)
     source_type = on_bad_record(group, Source)
     return [
-        _part(group.reference, schema_group, context, by_index=by_index, source_type=source_type)
+        _part(group, schema_group, context, by_index=by_index, source_type=source_type)
         for schema_group in _by_schema(group.files, context)
     ]
 
@@ -61,19 +61,21 @@ def _by_schema(files: Sequence[File], context: ReaderContext) -> list[_SchemaGro
 
 
 def _part(
-    reference: TableReference,
+    table: FileGroup,
     group: _SchemaGroup,
     context: ReaderContext,
     *,
     by_index: bool,
     source_type: type[Source],
 ) -> Part:
+    reference = table.reference
     paths = [context.path(file, ".parquet") for file in group.files]
     found = _found(reference, _describe(group.files[0], paths[0], context), by_index=by_index)
     base = context.claim(group.files)
     data: dict[int, str] = {}
     domains: dict[str, RawDomain] = {}
     names: list[str] = []
+    raw_texts: dict[int, str] = {}
     for index, column in used_columns(reference):
         if column.is_partition_key or column.is_hidden:
             continue
@@ -82,17 +84,20 @@ def _part(
             continue
         name, physical = found[index]
         names.append(name)
+        raw_texts[index] = f'CAST("f".{quote_name(name)} AS VARCHAR)'
         source = source_type(column.name, column.type, f"({base} + {FILE_INDEX})")
         try:
             data[index] = _value(f'"f".{quote_name(name)}', physical, column.type, source)
         except TypeMismatchError:
             raise _mismatch(group, name, column) from None
         # A value that becomes NULL would be lost to a domain that allows NULL.
-        domain = reference.domains.get(index) if source_type is Source else None
+        domain = reference.domains.get(index) if source_type is not NullSource else None
         raw = raw_domain(domain, physical) if domain is not None else None
         if raw is not None:
             domains[name] = raw
-    return _assemble(reference, group, paths, data, _Pruning(names, domains))
+    return _assemble(
+        table, group, paths, data, _Pruning(names, domains, raw_texts), context=context
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +106,18 @@ class _Pruning:
 
     names: Sequence[str]
     domains: dict[str, RawDomain]
+    texts: dict[int, str]
+    """Of the raw values, by the column's index."""
 
 
 def _assemble(
-    reference: TableReference,
+    table: FileGroup,
     group: _SchemaGroup,
     paths: Sequence[str],
     data: dict[int, str],
     pruning: _Pruning,
+    *,
+    context: ReaderContext,
 ) -> Part:
     leaves = _leaves(group.schema)
     used = [leaf for name in pruning.names for leaf in leaves[name]]
@@ -124,10 +133,18 @@ def _assemble(
     where = " AND ".join(
         domain.predicate(f'"f".{quote_name(name)}') for name, domain in pruning.domains.items()
     )
-    sql = (
-        f"SELECT {select_list(reference, data, group.files)} FROM"
-        f' read_parquet([{listed}], hive_partitioning = false, union_by_name = false) AS "f"'
-        + (f" WHERE {where}" if where else "")
+    numbers = ", file_row_number = true" if tells_rejects(table.reference) else ""
+    options = f"hive_partitioning = false, union_by_name = false{numbers}"
+    relation = f'read_parquet([{listed}], {options}) AS "f"' + (f" WHERE {where}" if where else "")
+    sql = select_rows(
+        table,
+        group.files,
+        relation,
+        data,
+        context=context,
+        file=FILE_INDEX,
+        raw=pruning.texts,
+        origin=Origin(line='"f".file_row_number + 1') if numbers else None,
     )
     size = sum(length for _file, _offset, length in ranges)
     return Part(sql, tuple(ranges), size, len(group.files), kept, total)

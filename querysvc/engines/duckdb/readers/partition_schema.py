@@ -14,6 +14,7 @@ from typing import Final
 from querysvc.engines.duckdb.readers.base import FileGroup, Part, Reader, ReaderContext
 from querysvc.engines.duckdb.readers.coercions import coerce
 from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert
+from querysvc.engines.duckdb.readers.quarantine import tells_rejects
 from querysvc.engines.duckdb.readers.sqltext import quote_name, type_text
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.types.algebra import BIGINT, INTEGER, SMALLINT, TINYINT, Array, Map, Row, TrinoType
@@ -43,6 +44,8 @@ def read_partitions(reader: Reader, group: FileGroup, context: ReaderContext) ->
     )
     domains = {i: domain for i, domain in reference.domains.items() if i not in differing}
     changed = replace(group, reference=replace(reference, columns=columns, domains=domains))
+    if tells_rejects(reference):  # a row is judged by what its partition declares
+        return reader(changed, context)
     return [
         replace(part, sql=_coerced(group, part, differing, context))
         for part in reader(changed, context)

@@ -25,6 +25,11 @@ from querysvc.engines.duckdb.readers.failures import BadValue
 from querysvc.engines.duckdb.readers.grok import expand
 from querysvc.engines.duckdb.readers.hive_text import rolled_date
 from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.quarantine import (
+    BadRecordError,
+    is_quarantined,
+    streamed_origin,
+)
 from querysvc.engines.duckdb.readers.rejects import NullSource, on_bad_record
 from querysvc.engines.duckdb.readers.rows import (
     Split,
@@ -45,8 +50,6 @@ from querysvc_catalog.serde_options import (
     parse_regex_options,
 )
 
-Convert = Callable[[str, TrinoType, Source], str | None]
-
 
 def read_regex(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Read the groups of `input.regex`."""
@@ -55,15 +58,13 @@ def read_regex(group: FileGroup, context: ReaderContext) -> list[Part]:
     pattern, groups = _compiled(group, flags + options.pattern)
     columns = data_columns(group.reference)
     missing = (None,) * max(columns - groups, 0)
-    nothing = (None,) * columns
+    unmatched = _unmatched(group)
 
     def split(line: str) -> Sequence[str | None]:
         match = pattern.fullmatch(line)
-        return nothing if match is None else (match.groups() + missing)[:columns]
+        return unmatched() if match is None else (match.groups() + missing)[:columns]
 
-    is_strict = on_bad_record(group, NullSource) is Source
-    convert = _convert if is_strict else _or_null
-    return [_part(group, context, options.lines, split, convert)]
+    return [_part(group, context, options.lines, split, on_bad_record(group, NullSource))]
 
 
 def read_grok(group: FileGroup, context: ReaderContext) -> list[Part]:
@@ -80,32 +81,47 @@ def read_grok(group: FileGroup, context: ReaderContext) -> list[Part]:
         if captures is None:
             raise _invalid(group, f"input.format captures nothing called {column.name}")
         wanted.append(captures)
-    nothing = (None,) * len(wanted)
+    unmatched = _unmatched(group)
 
     def split(line: str) -> Sequence[str | None]:
         match = pattern.search(line)
         if match is None:
-            return nothing
+            return unmatched()
         return [next(filter(None, match.group(*names, names[0])), None) for names in wanted]
 
-    is_lenient = on_bad_record(group, Source) is NullSource
-    convert = _or_null if is_lenient else _convert
-    return [_part(group, context, options.lines, split, convert)]
+    return [_part(group, context, options.lines, split, on_bad_record(group, Source))]
+
+
+def _unmatched(group: FileGroup) -> Callable[[], Sequence[str | None]]:
+    """What becomes of a line that does not match: a row of NULLs, or it is set aside."""
+    nothing = (None,) * data_columns(group.reference)
+
+    def refuse() -> Sequence[str | None]:
+        raise BadRecordError("the line does not match the pattern")
+
+    return refuse if is_quarantined(group.reference) else lambda: nothing
 
 
 def _part(
-    group: FileGroup, context: ReaderContext, lines: LineOptions, split: Split, convert: Convert
+    group: FileGroup,
+    context: ReaderContext,
+    lines: LineOptions,
+    split: Split,
+    source_type: type[Source],
 ) -> Part:
     base = context.claim(group.files, _diagnoser(group, context, lines, split))
     table = f"rows{len(context.ordinals)}"
     feed_rows(group, context, table, lines, split)
     sql = select_typed(
-        group.reference,
+        group,
         group.files,
         quote_name(table),
         ordinal=f'({base} + "file")',
         null="{0} IS NULL",
-        convert=convert,
+        convert=_or_null if source_type is NullSource else _convert,
+        context=context,
+        source_type=source_type,
+        origin=streamed_origin(group.reference),
     )
     size = sum(file.stored.size for file in group.files)
     return Part(sql, read_in_order(group.files), size, len(group.files))

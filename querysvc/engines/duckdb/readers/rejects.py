@@ -1,7 +1,8 @@
 """What becomes of a value that does not fit: the table's choice, else its SerDe's rule.
 
-`querysvc.on_bad_record` is `fail` (HIVE_BAD_DATA naming object, line, column and value) or `null`;
-without it LazySimpleSerDe and RegexSerDe give NULL, and the other SerDes fail, as in Athena.
+`querysvc.on_bad_record` is `fail` (HIVE_BAD_DATA naming object, line, column and value), `null`, or
+`quarantine` (the row is set aside); without it LazySimpleSerDe and RegexSerDe give NULL, and the
+other SerDes fail, as in Athena.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from typing import Final, TypeVar
 
 from querysvc.engines.duckdb.readers.base import FileGroup
 from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.quarantine import PROPERTY, QUARANTINE, QuarantineSource
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.types.algebra import TrinoType
-
-PROPERTY: Final = "querysvc.on_bad_record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +47,8 @@ def on_bad_record(group: FileGroup, usual: Usual) -> type[Source] | Usual:
     return found
 
 
-_CHOICES: Final[dict[str, type[Source]]] = {"fail": Source, "null": NullSource}
+_CHOICES: Final[dict[str, type[Source]]] = {
+    "fail": Source,
+    "null": NullSource,
+    QUARANTINE: QuarantineSource,
+}

@@ -11,10 +11,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final  # Arrow is untyped
-
-import pyarrow as pa
 
 from querysvc.engines.duckdb.readers.base import (
     FILE_INDEX,
@@ -31,8 +28,15 @@ from querysvc.engines.duckdb.readers.hive_text import HiveTextSource
 from querysvc.engines.duckdb.readers.lines import codec
 from querysvc.engines.duckdb.readers.nested_text import nested_value
 from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.quarantine import streamed_origin, tells_rejects
 from querysvc.engines.duckdb.readers.rejects import on_bad_record
-from querysvc.engines.duckdb.readers.rows import check_encoding, decoded_lines
+from querysvc.engines.duckdb.readers.rows import (
+    check_encoding,
+    decoded_lines,
+    split_records,
+    text_batches,
+    text_schema,
+)
 from querysvc.engines.duckdb.readers.splitting import Splitter, csv_splitter, text_splitter
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text
 from querysvc.engines.duckdb.readers.timestamp_formats import timestamp_parser
@@ -49,7 +53,6 @@ from querysvc_catalog.serde_options import (
 )
 
 _NO_NULL: Final = "\x01querysvc: no text is NULL\x02"
-_BATCH_ROWS: Final = 20_000
 _LINE_BYTES_MAX: Final = 4 << 20
 """Of the fast path; a longer line is the exact path's."""
 _BUFFER_BYTES: Final = 8 << 20
@@ -165,22 +168,28 @@ def _parts(group: FileGroup, context: ReaderContext, text_format: TextFormat) ->
         context.is_exact
         or text_format.always_exact
         or text_format.lines.footer_lines
+        or tells_rejects(group.reference)
         or encoding not in ("utf-8", "ascii")
     )
     parts = []
     for name, files in by_codec.items():
         is_exact = bool(needs_exact) or name not in (None, "gzip")
-        source = _exact_source if is_exact else _fast_source
-        relation = source(files, name, context, text_format)
+        relation = (
+            _exact_source(group, files, context, text_format)
+            if is_exact
+            else _fast_source(files, name, context, text_format)
+        )
         base = context.claim(files, _diagnoser(group.reference, context, text_format))
         sql = select_typed(
-            group.reference,
+            group,
             files,
             relation,
             ordinal=f'({base} + "file")',
             null=text_format.null_texts,
             convert=text_format.convert,
+            context=context,
             source_type=text_format.source_type,
+            origin=streamed_origin(group.reference) if is_exact else None,
         )
         size = sum(file.stored.size for file in files)
         parts.append(Part(sql, read_in_order(files), size, len(files)))
@@ -207,31 +216,19 @@ def _fast_source(
 
 
 def _exact_source(
-    files: Sequence[File], _name: str | None, context: ReaderContext, text_format: TextFormat
+    group: FileGroup, files: Sequence[File], context: ReaderContext, text_format: TextFormat
 ) -> str:
     """A temporary table, to be filled with the rows, split by ourselves."""
     table = f"lines{len(context.ordinals)}"
-    columns = max(text_format.columns, 1)
-    schema = pa.schema(
-        [*(pa.field(f"x{i}", pa.string()) for i in range(columns)), pa.field("file", pa.int64())]
-    )
-    context.loads.append(
-        lambda: context.load(table, schema, _batches(files, context, text_format, schema))
-    )
+    schema = text_schema(group.reference, max(text_format.columns, 1))
+
+    def batches() -> Iterator[Any]:
+        for position, file in enumerate(files):
+            rows = split_records(group, context, file, text_format.lines, text_format.splitter)
+            yield from text_batches(group.reference, rows, position, schema)
+
+    context.loads.append(lambda: context.load(table, schema, batches()))
     return quote_name(table)
-
-
-def _batches(
-    files: Sequence[File], context: ReaderContext, text_format: TextFormat, schema: Any
-) -> Iterator[Any]:
-    columns = max(text_format.columns, 1)
-    for position, file in enumerate(files):
-        rows = split_rows(file, context, text_format)
-        while chunk := list(islice(rows, _BATCH_ROWS)):
-            padded = [fields + [None] * (columns - len(fields)) for _line, fields in chunk]
-            arrays = [pa.array(values, pa.string()) for values in zip(*padded, strict=True)]
-            positions = pa.array([position] * len(chunk), pa.int64())
-            yield pa.RecordBatch.from_arrays([*arrays, positions], schema=schema)
 
 
 def split_rows(

@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from querysvc.engines.duckdb.readers.base import (
-    FILE_INDEX,
-    File,
-    FileGroup,
-    constant_column,
-    used_columns,
-)
+from querysvc.engines.duckdb.readers.base import File, FileGroup, ReaderContext, used_columns
 from querysvc.engines.duckdb.readers.physical import Source
-from querysvc.engines.duckdb.readers.sqltext import quote_name
+from querysvc.engines.duckdb.readers.quarantine import Origin, select_rows
 from querysvc.engines.duckdb.readers.values import checked_value, try_value
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.plan import TableReference
 from querysvc.types.algebra import TrinoType
 from querysvc_catalog.errors import UnsupportedFormatError
 from querysvc_catalog.serdes import serde_properties
@@ -26,14 +19,16 @@ Converter = Callable[[str, TrinoType, Source], "str | None"]
 
 
 def select_typed(
-    reference: TableReference,
+    group: FileGroup,
     files: Sequence[File],
     relation: str,
     *,
     ordinal: str,
     null: str,
     convert: Converter,
+    context: ReaderContext,
     source_type: type[Source] = Source,
+    origin: Origin | None = None,
 ) -> str:
     """SELECT the used columns from a relation with texts "x<i>" and a file position "file".
 
@@ -41,24 +36,23 @@ def select_typed(
     {0} for the text, under which a value is NULL; `convert` may take a column over; `source_type`
     decides what becomes of a bad value.
     """
-    below = ['"file"']
-    above: list[str] = []
-    for index, column in used_columns(reference):
-        name = quote_name(f"c{index}")
+    below = ['"file"', *(origin.names() if origin is not None else ())]
+    data: dict[int, str] = {}
+    raw: dict[int, str] = {}
+    for index, column in used_columns(group.reference):
         if column.is_partition_key or column.is_hidden:
-            value = constant_column(reference, index, files).replace(FILE_INDEX, '"file"')
-            above.append(f"{value} AS {name}")
             continue
         text, tried = f'"x{index}"', f'"v{index}"'
         source = source_type(column.name, column.type, ordinal)
         below.append(text)
+        raw[index] = text
         converted = convert(text, column.type, source)
         if converted is None:
             below.append(f"{try_value(text, column.type)} AS {tried}")
             converted = checked_value(text, tried, column.type, source, null.format(text))
-        above.append(f"{converted} AS {name}")
-    listed = ", ".join(above) or 'NULL AS "none"'
-    return f"SELECT {listed} FROM (SELECT {', '.join(below)} FROM {relation})"
+        data[index] = converted
+    texts = f"(SELECT {', '.join(below)} FROM {relation})"
+    return select_rows(group, files, texts, data, context=context, raw=raw, origin=origin)
 
 
 def options_of(group: FileGroup, parse: Callable[[Mapping[str, str]], Options]) -> Options:

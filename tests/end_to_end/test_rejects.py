@@ -1,0 +1,68 @@
+"""`querysvc.on_bad_record=quarantine` through the service: rows set aside, counted and shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from querysvc.client import ServiceError
+from tests.support.running_service import RunningService
+
+TABLE = """CREATE EXTERNAL TABLE shop.odd (id int, name string)
+    ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde' LOCATION 's3://data/bad_csv/'
+    TBLPROPERTIES ('querysvc.on_bad_record'='quarantine')"""
+
+
+@pytest.fixture(scope="module")
+def odd(service: RunningService) -> RunningService:
+    service.client.run(TABLE)
+    return service
+
+
+def rows(service: RunningService, sql: str) -> tuple[list[Any], Any]:
+    execution = service.client.run(sql)
+    return list(service.client.rows(execution["id"])), execution["statistics"]
+
+
+def test_rows_are_set_aside_and_counted_in_the_statistics(odd: RunningService) -> None:
+    found, statistics = rows(odd, "SELECT count(*), sum(id) FROM shop.odd")
+    assert (found, statistics["rejected_rows"]) == ([[5, 16]], 1)
+    assert rows(odd, "SELECT count(*) FROM shop.people")[1]["rejected_rows"] == 0
+
+
+def test_the_rows_are_queried_beside_the_table_they_are_not_in(odd: RunningService) -> None:
+    found, statistics = rows(
+        odd,
+        "SELECT regexp_extract(r.path, '[^/]*$'), line, byte_offset, column_name, r.\"value\","
+        " wanted_type, reason, record, (SELECT count(*) FROM shop.odd)"
+        " FROM shop.\"odd$rejects\" r WHERE column_name = 'id'",
+    )
+    reason = "the value does not fit"
+    assert found == [["rows.csv", 3, 8, "id", "five", "integer", reason, "five,e", 5]]
+    assert statistics["rejected_rows"] == 1
+
+
+def test_the_command_line_and_explain_analyze_tell_the_count(odd: RunningService) -> None:
+    done = odd.cli("query", "SELECT max(name) FROM shop.odd")
+    assert done.returncode == 0
+    assert b"1 rejected" in done.stderr
+    (text,), _statistics = rows(odd, "EXPLAIN ANALYZE SELECT max(name) FROM shop.odd")
+    assert "Rejected: 1 row set aside" in "\n".join(map(str, text))
+
+
+def test_rejects_are_estimated_and_described_as_a_table(odd: RunningService) -> None:
+    found = odd.client.post("/v1/estimate", {"sql": 'SELECT * FROM shop."odd$rejects"'})
+    assert found["scanned_bytes"] == 27
+    names = [row[0] for row in rows(odd, 'SHOW COLUMNS FROM shop."odd$rejects"')[0]]
+    assert names[:3] == ["path", "line", "byte_offset"]
+
+
+def test_a_table_that_sets_nothing_aside_has_no_rejects(odd: RunningService) -> None:
+    with pytest.raises(ServiceError, match=r"people\$rejects' does not exist"):
+        odd.client.run('SELECT * FROM shop."people$rejects"')
+
+
+def test_nothing_is_written_to_rejects(odd: RunningService) -> None:
+    with pytest.raises(ServiceError):
+        odd.client.run("INSERT INTO shop.\"odd$rejects\" VALUES ('a', 1, 1, '', '', '', '', '')")
