@@ -134,7 +134,12 @@ class MemoryDatabases:
             return self._database(name).database
 
     def list_databases(
-        self, catalog_name: str, *, page_size: int, token: str | None
+        self,
+        catalog_name: str,
+        *,
+        name_matches: Callable[[str], bool] | None,
+        page_size: int,
+        token: str | None,
     ) -> Page[Database]:
         """List the databases of a data catalog."""
         with self._lock:
@@ -143,6 +148,7 @@ class MemoryDatabases:
                 key.name: entry.database
                 for key, entry in self._databases.items()
                 if key.catalog_name == catalog_name
+                and (name_matches is None or name_matches(key.name))
             }
             return page_by_name("databases", found, page_size, token)
 

@@ -102,9 +102,14 @@ class CatalogRepository(Protocol):
         """Give a database; EntityNotFoundError."""
 
     def list_databases(
-        self, catalog_name: str, *, page_size: int, token: str | None
+        self,
+        catalog_name: str,
+        *,
+        name_matches: Callable[[str], bool] | None,
+        page_size: int,
+        token: str | None,
     ) -> Page[Database]:
-        """List the databases of a data catalog."""
+        """List databases of a data catalog; `name_matches` chooses by name."""
 
     def update_database(self, database: Database) -> None:
         """Replace a database's properties; EntityNotFoundError."""

@@ -130,7 +130,10 @@ class CatalogService:
     ) -> Page[Database]:
         """List the databases of a data catalog."""
         return self._repository.list_databases(
-            normalize.catalog_name(catalog_name), page_size=check_page_size(page_size), token=token
+            normalize.catalog_name(catalog_name),
+            name_matches=None,
+            page_size=check_page_size(page_size),
+            token=token,
         )
 
     def iter_databases(self, catalog_name: str = DEFAULT_CATALOG) -> Iterator[Database]:

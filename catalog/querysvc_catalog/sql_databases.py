@@ -115,7 +115,12 @@ class SqlDatabases(SqlStore):
         return load_database(name, text)
 
     def list_databases(
-        self, catalog_name: str, *, page_size: int, token: str | None
+        self,
+        catalog_name: str,
+        *,
+        name_matches: Callable[[str], bool] | None,
+        page_size: int,
+        token: str | None,
     ) -> Page[Database]:
         """List the databases of a data catalog."""
         with self._engine.connect() as connection:
@@ -125,6 +130,7 @@ class SqlDatabases(SqlStore):
                 "databases",
                 select(_databases).where(_databases.c.catalog_name == catalog_name),
                 _databases.c.name,
+                name_matches=name_matches,
                 page_size=page_size,
                 token=token,
             )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from querysvc.service.access import Access, Action, Columns, denied, full_name
 from querysvc_catalog.errors import EntityKind, EntityNotFoundError
@@ -34,8 +33,6 @@ from querysvc_catalog.repository import (
     Segment,
     TableGeneration,
 )
-
-_Item = TypeVar("_Item")
 
 
 class PermittedRepository:
@@ -73,10 +70,22 @@ class PermittedRepository:
         return self._repository.get_database(name)
 
     def list_databases(
-        self, catalog_name: str, *, page_size: int, token: str | None
+        self,
+        catalog_name: str,
+        *,
+        name_matches: Callable[[str], bool] | None,
+        page_size: int,
+        token: str | None,
     ) -> Page[Database]:
-        page = self._repository.list_databases(catalog_name, page_size=page_size, token=token)
-        return _kept(page, lambda database: self._access.sees_database(database.full_name))
+        return self._repository.list_databases(
+            catalog_name,
+            name_matches=self._chosen(
+                lambda name: self._access.sees_database(DatabaseName(catalog_name, name)),
+                name_matches,
+            ),
+            page_size=page_size,
+            token=token,
+        )
 
     def update_database(self, database: Database) -> None:
         self._access.require_database(Action.ALTER, database.full_name)
@@ -106,10 +115,15 @@ class PermittedRepository:
     ) -> Page[Table]:
         self._seen_database(database)
         page = self._repository.list_tables(
-            database, name_matches=name_matches, page_size=page_size, token=token
+            database,
+            name_matches=self._chosen(
+                lambda name: self._is_seen(TableName(database.catalog_name, database.name, name)),
+                name_matches,
+            ),
+            page_size=page_size,
+            token=token,
         )
-        kept = _kept(page, lambda table: self._is_seen(table.full_name))
-        return replace(kept, items=tuple(map(self._shown, kept.items)))
+        return replace(page, items=tuple(map(self._shown, page.items)))
 
     def list_table_names(self, database: DatabaseName) -> tuple[str, ...]:
         self._seen_database(database)
@@ -266,6 +280,14 @@ class PermittedRepository:
         if not self._access.sees_database(name):
             raise EntityNotFoundError(EntityKind.DATABASE, str(name.name))
 
+    def _chosen(
+        self, is_seen: Callable[[str], bool], name_matches: Callable[[str], bool] | None
+    ) -> Callable[[str], bool] | None:
+        """Choose names that may be known before pages are cut: a page's token holds a name."""
+        if self._access.is_unrestricted:
+            return name_matches
+        return lambda name: is_seen(name) and (name_matches is None or name_matches(name))
+
     def _is_seen(self, name: TableName) -> bool:
         return self._access.described(name) != frozenset()
 
@@ -314,10 +336,6 @@ class PermittedRepository:
             addresses = _descriptor_addresses(partition.storage_descriptor)
             strange = (one for one in addresses if home == "/" or not f"{one}/".startswith(home))
             self._access.require_locations((*strange, *partition.parameters.values()))
-
-
-def _kept(page: Page[_Item], keep: Callable[[_Item], bool]) -> Page[_Item]:
-    return replace(page, items=tuple(filter(keep, page.items)))
 
 
 def _columns_shown(columns: Iterable[Column], shown: frozenset[str]) -> tuple[Column, ...]:
