@@ -11,7 +11,7 @@ from tests.support.format_cases import all_cases
 
 _NOTES = {
     StorageFormat.PARQUET: "columns by name, by index with `parquet.column.index.access`",
-    StorageFormat.ORC: "columns by index, by name with `orc.column.index.access` = false;"
+    StorageFormat.ORC: "columns by name, by index with `orc.column.index.access` (ADR-0020);"
     " stripes pruned; timestamps of 1677 to 2262",
     StorageFormat.AVRO: "columns by name, defaults and aliases of `avro.schema.literal`;"
     " null, deflate, snappy, zstandard, bzip2, xz",

@@ -21,6 +21,7 @@ from tests.support.engine_plans import descriptor
 
 ORC = descriptor(StorageFormat.ORC)
 BY_NAME = {"orc.column.index.access": "false"}
+BY_INDEX = {"orc.column.index.access": "true"}
 
 
 def write(table: pa.Table, **options: Any) -> bytes:
@@ -33,13 +34,25 @@ def read(bench: EngineBench, columns: list[TableColumn], data: bytes, **options:
     return bench.select(ORC, columns, [((), {"f.orc": data})], **options)
 
 
-def test_columns_are_found_by_index_unless_the_table_says_by_name(
+def test_columns_are_found_by_name_unless_the_table_says_by_index(
     engine_bench: EngineBench,
 ) -> None:
     data = write(pa.table({"B": ["x"], "a": ["y"]}))
     columns = [TableColumn(name, t.VARCHAR) for name in ("a", "b", "c")]
-    assert read(engine_bench, columns, data) == [("x", "y", None)]
+    assert read(engine_bench, columns, data) == [("y", "x", None)]
     assert read(engine_bench, columns, data, table_parameters=BY_NAME) == [("y", "x", None)]
+    assert read(engine_bench, columns, data, table_parameters=BY_INDEX) == [("x", "y", None)]
+
+
+def test_a_file_with_none_of_the_names_is_refused_rather_than_all_null(
+    engine_bench: EngineBench,
+) -> None:
+    data = write(pa.table({"x": ["u"], "y": ["v"]}))
+    columns = [TableColumn(name, t.VARCHAR) for name in ("a", "b")]
+    with pytest.raises(QueryServiceError, match=r"orc\.column\.index\.access=true"):
+        read(engine_bench, columns, data)
+    assert read(engine_bench, columns, data, table_parameters=BY_INDEX) == [("u", "v")]
+    assert read(engine_bench, columns, data, table_parameters=BY_NAME) == [(None, None)]
 
 
 def test_placeholder_names_are_no_names(engine_bench: EngineBench) -> None:
@@ -180,7 +193,7 @@ def test_damage_is_bad_data_with_the_files_name(engine_bench: EngineBench, cut: 
 
 def test_a_table_that_is_scanned_twice_and_files_of_two_schemas(engine_bench: EngineBench) -> None:
     files = {"a": write(pa.table({"i": [1, 2]})), "b": write(pa.table({"i": [True], "j": [3]}))}
-    columns = [TableColumn("p", t.BIGINT), TableColumn("q", t.BIGINT)]
+    columns = [TableColumn("i", t.BIGINT), TableColumn("j", t.BIGINT)]
     with pytest.raises(QueryServiceError, match="s3://bucket/b"):
         engine_bench.select(ORC, columns, [((), files)])
     files["b"] = write(pa.table({"i": [5], "j": [3]}))

@@ -1,8 +1,8 @@
 """ORC: stripes pruned by their statistics, only the used columns' streams read, types checked.
 
 pyarrow decodes a stripe at a time, fed by the plan's file system; the rows reach DuckDB as a
-stream of Arrow batches. Columns are found by index unless `orc.column.index.access` is false, as
-in Athena and Trino (ADR-0020).
+stream of Arrow batches. Columns are found by name; by index if `orc.column.index.access` is true,
+or in files of an old Hive, which hold no names (ADR-0020).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class _Work:
 
 def read_orc(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Build one part for each schema among the files."""
-    by_index = options_of(group, parse_orc_options).by_index is not False
+    by_index = options_of(group, parse_orc_options).by_index
     footers = context.footers.read(group.files, context.client, _footer)
     by_schema: dict[tuple[Any, ...], list[_OrcFile]] = {}
     for file, footer in zip(group.files, footers, strict=True):
@@ -105,7 +105,7 @@ def _footer(file: File, client: PlanReader, tail: bytes) -> Footer:
 
 
 def _part(
-    group: FileGroup, files: Sequence[_OrcFile], by_index: bool, context: ReaderContext
+    group: FileGroup, files: Sequence[_OrcFile], by_index: bool | None, context: ReaderContext
 ) -> Part:
     first = files[0]
     columns = _columns(group, first, by_index)
@@ -174,11 +174,15 @@ def _assemble(
     )
 
 
-def _columns(group: FileGroup, first: _OrcFile, by_index: bool) -> list[_Column]:
+def _columns(group: FileGroup, first: _OrcFile, by_index: bool | None) -> list[_Column]:
     """The used columns that the files have, in the order of the file."""
     fields = first.tail.fields
-    if not by_index and fields and first.tail.has_only_placeholder_names:
+    has_names = not first.tail.has_only_placeholder_names
+    if by_index is False and fields and not has_names:
         raise bad_file(first.file, "has no column names, and orc.column.index.access is false")
+    if by_index is None and has_names:
+        _check_names(group, first)
+    by_index = not has_names if by_index is None else by_index
     by_name: dict[str, int] = {}
     for position, (name, _number) in enumerate(fields):
         by_name.setdefault(name.lower(), position)
@@ -190,6 +194,16 @@ def _columns(group: FileGroup, first: _OrcFile, by_index: bool) -> list[_Column]
         if position < len(fields):
             found.append((position, _Column(index, column, *fields[position])))
     return [one for _position, one in sorted(found, key=lambda pair: pair[0])]
+
+
+def _check_names(group: FileGroup, first: _OrcFile) -> None:
+    """Athena finds columns by index: where no name fits, NULLs are not what was meant."""
+    declared = {column.name.lower() for column in group.reference.table.columns}
+    if declared and declared.isdisjoint(name.lower() for name, _number in first.tail.fields):
+        raise bad_file(
+            first.file,
+            "has none of the table's columns; orc.column.index.access=true finds them by index",
+        )
 
 
 def _streamed_schema(

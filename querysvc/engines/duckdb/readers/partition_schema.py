@@ -2,8 +2,8 @@
 
 Their objects are read as the partition declares them, and the values coerced to the table's types
 as Trino's Hive connector does; what cannot be coerced is HIVE_PARTITION_SCHEMA_MISMATCH. Athena
-compares the columns by name where a format is read by name (Parquet, and ORC if the table says
-so), else by position; only the columns that a query uses are compared.
+compares the columns by name where a format is read by name (Parquet and ORC, unless the table says
+by index), else by position; only the columns that a query uses are compared.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _is_by_name(group: FileGroup) -> bool:
     if storage_format is StorageFormat.PARQUET:
         return not parse_parquet_options(properties).by_index
     if storage_format is StorageFormat.ORC:
-        return parse_orc_options(properties).by_index is False
+        return not parse_orc_options(properties).by_index
     return False
 
 
