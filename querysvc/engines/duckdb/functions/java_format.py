@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from querysvc.engines.duckdb.functions import java_numbers, java_times
 from querysvc.engines.duckdb.functions.java_numbers import FormatError, Specifier
+from querysvc.engines.duckdb.functions.native_printf import native_format
 from querysvc.engines.duckdb.functions.registry import CallSite
 from querysvc.engines.duckdb.functions.vectorised import failure
 from querysvc.engines.duckdb.lowering.casts.convert import convert
@@ -54,12 +55,21 @@ def lower_format(site: CallSite) -> Sql:
     ]
     forms = Row(tuple(RowField(None, kind if _is_native(kind) else _UNBOUNDED) for kind in types))
     kinds = ",".join(kind.base_name if _is_native(kind) else "varchar" for kind in types)
-    return site.call_python(
+    general = site.call_python(
         format_rows,
         (site.arguments[0], _UNBOUNDED),
         (text_literal(kinds), _UNBOUNDED),
         (struct([(f"f{i}", item) for i, item in enumerate(items)]), forms),
     )
+    pattern = site.constant(0) if site.is_constant(0) else None
+    if not isinstance(pattern, str):
+        return general
+    try:
+        pieces = _parse(pattern)
+    except FormatError:
+        return general
+    arguments = list(zip(site.arguments[1:], types, strict=True))
+    return native_format(pieces, arguments, general) or general
 
 
 def _is_native(kind: TrinoType) -> bool:

@@ -139,7 +139,7 @@ def floating(specifier: Specifier, kind: str, value: Any) -> str:
             before, after = _sign(specifier, is_negative=value < 0)
             return f"{before}Infinity{after}"
     is_negative = value < 0 or (kind != "decimal" and math.copysign(1, value) < 0)
-    exact = abs(value) if kind == "decimal" else Decimal(repr(abs(value))) if value else Decimal(0)
+    exact = value.copy_abs() if kind == "decimal" else _exact(abs(value))
     precision = 6 if specifier.precision is None else specifier.precision
     with localcontext(_EXACT):
         digits = _DIGITS[conversion](exact, precision, "," in specifier.flags)
@@ -147,6 +147,10 @@ def floating(specifier: Specifier, kind: str, value: Any) -> str:
         mantissa, mark, exponent = digits.partition("e")
         digits = f"{mantissa}.{mark}{exponent}"
     return _signed(specifier, digits, is_negative=is_negative)
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(repr(value)) if value else Decimal(0)
 
 
 def _plain(value: Decimal, precision: int, is_grouped: bool) -> str:
