@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from querysvc.state.failures import state_unavailable, tell_failures
+from querysvc.state.group_commit import GroupCommit
 
 _WRITES = "querysvc_writes"
 
@@ -27,15 +27,15 @@ def sqlite_url(path: Path) -> str:
 class Database:
     """Connections to one database, with transactions that read and transactions that write.
 
-    SQLite takes one writer at a time. Ours wait on a lock, in order, instead of polling SQLite's;
-    other processes (a backup, the command line) are waited for by `busy_timeout`.
+    SQLite takes one writer at a time. Ours take turns instead of polling SQLite's lock; other
+    processes (a backup, the command line) are waited for by `busy_timeout`.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         tell_failures(engine)
         self.is_sqlite = engine.dialect.name == "sqlite"
-        self._writer = threading.Lock()
+        self._writers = GroupCommit(self._connect_to_write)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -50,12 +50,13 @@ class Database:
             with self._connect() as connection, connection.begin():
                 yield connection
             return
-        with (
-            self._writer,
-            self._connect().execution_options(**{_WRITES: True}) as connection,
-            connection.begin(),
-        ):
+        with self._writers.write() as connection:
             yield connection
+
+    @property
+    def waiting_writers(self) -> int:
+        """How many wait for their turn to write; none on PostgreSQL, which takes many at once."""
+        return self._writers.waiting
 
     def check(self) -> None:
         """Raise if the database does not answer."""
@@ -73,6 +74,9 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+    def _connect_to_write(self) -> Connection:
+        return self._connect().execution_options(**{_WRITES: True})
 
     def _connect(self) -> Connection:
         try:
