@@ -19,6 +19,7 @@ _DELIMITERS: Final = {
     "line.delim": "LINES TERMINATED BY",
     "serialization.null.format": "NULL DEFINED AS",
 }
+_DEFAULT_FORMAT: Final = ("serialization.format", "1")
 _NOT_SHOWN: Final = frozenset({"EXTERNAL", "comment"})
 
 
@@ -46,7 +47,7 @@ def create_table_lines(table: Table) -> list[str]:
 
 
 def _row_format(serde: SerDeInfo) -> list[str]:
-    parameters = serde.parameters
+    parameters = {k: v for k, v in serde.parameters.items() if (k, v) != _DEFAULT_FORMAT}
     if serde.serialization_library == _LAZY and _is_delimited(parameters):
         clauses = [
             f"  {clause} {quote(parameters[key])} "

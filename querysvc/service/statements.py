@@ -123,7 +123,7 @@ class SelectExecutor:
         planned = self._planner.plan(plan_request(statement, context))
         running.raise_if_stopped()
         planning_seconds = self._clock.steady_seconds() - began
-        key = result_key(statement, planned.plan)
+        key = result_key(statement, planned.plan, running.execution.sql)
         is_reused = key is not None and self._takes_earlier_result(key, context)
         outcome = (
             ExecutionOutcome(running.live.rows, Statistics())

@@ -108,7 +108,7 @@ def table_document(table: Table) -> Document:
     """A TableMetadata: the storage descriptor is told among the parameters."""
     document: Document = {
         "Name": table.name,
-        "Columns": [_column_document(column) for column in table.columns],
+        "Columns": [_column_document(one) for one in table.columns if _is_current(one)],
         "PartitionKeys": [_column_document(column) for column in table.partition_keys],
         "Parameters": _parameters(table),
     }
@@ -123,11 +123,13 @@ def table_document(table: Table) -> Document:
 
 def _parameters(table: Table) -> dict[str, str]:
     descriptor = table.storage_descriptor
-    told: dict[str, str | None] = {"comment": table.description}
+    described = {} if table.description is None else {"comment": table.description}
     if table.table_type == "EXTERNAL_TABLE":
-        told["EXTERNAL"] = "TRUE"
+        described["EXTERNAL"] = "TRUE"
     if table.create_time is not None:
-        told["transient_lastDdlTime"] = str(int(table.create_time.timestamp()))
+        described["transient_lastDdlTime"] = str(int(table.create_time.timestamp()))
+    described |= table.parameters
+    told: dict[str, str | None] = {}
     if descriptor is not None:
         told["location"] = (descriptor.location or "").rstrip("/") or None
         told["inputformat"] = descriptor.input_format
@@ -136,9 +138,13 @@ def _parameters(table: Table) -> dict[str, str]:
         if serde is not None:
             told["serde.serialization.lib"] = serde.serialization_library
             told |= {f"serde.param.{name}": value for name, value in serde.parameters.items()}
-    return {name: value for name, value in told.items() if value is not None} | dict(
-        table.parameters
-    )
+    # What the storage descriptor says wins over a parameter of the same name.
+    return {**described, **{name: value for name, value in told.items() if value is not None}}
+
+
+def _is_current(column: Column) -> bool:
+    """Not a dropped or renamed column of an Iceberg table, which Glue keeps."""
+    return column.parameters.get("iceberg.field.current") != "false"
 
 
 def _column_document(column: Column) -> Document:

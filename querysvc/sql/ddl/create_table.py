@@ -56,7 +56,11 @@ class _Parts:
             location=self.location,
             input_format=self.classes.input_format,
             output_format=self.classes.output_format,
-            serde_info=SerDeInfo(serialization_library=library, parameters=self.serde_parameters),
+            # Hive gives every SerDe this format, which means «by its defaults».
+            serde_info=SerDeInfo(
+                serialization_library=library,
+                parameters={"serialization.format": "1", **self.serde_parameters},
+            ),
             bucket_columns=self.bucket_columns,
             number_of_buckets=self.buckets,
         )

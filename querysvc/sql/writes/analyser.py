@@ -132,7 +132,7 @@ class _Analysis:
             )
         properties = read_table_properties(node.properties, table.catalog_name)
         query = self._query(node.query, parser)
-        names = self._column_names(node, query)
+        names = self._column_names(node.aliases, query)
         columns = [(name, column.type) for name, column in zip(names, query.columns, strict=True)]
         layout = self._layout(columns, properties)
         layouts.check_json(layout)
@@ -146,17 +146,19 @@ class _Analysis:
             with_data=node.with_data,
         )
 
-    def _column_names(self, node: CreateTableAsSyntax, query: AnalysedStatement) -> list[str]:
+    def _column_names(
+        self, aliases: Sequence[Identifier] | None, query: AnalysedStatement
+    ) -> list[str]:
         fields = query.query.output
-        if node.aliases is not None:
-            if len(node.aliases) != len(fields):
+        if aliases is not None:
+            if len(aliases) != len(fields):
                 raise fail(
                     ErrorCode.MISMATCHED_COLUMN_ALIASES,
-                    node.aliases[0],
-                    f"Column alias list has {len(node.aliases)} entries but relation has"
+                    aliases[0],
+                    f"Column alias list has {len(aliases)} entries but relation has"
                     f" {len(fields)} columns",
                 )
-            named: list[str | None] = [alias.name for alias in node.aliases]
+            named: list[str | None] = [alias.name for alias in aliases]
         else:
             named = [field.name for field in fields]
         names: list[str] = []
@@ -240,15 +242,8 @@ class _Analysis:
         properties = read_unload_properties(node.properties)
         location = checked_location(node.location)
         query = self._query(node.query, parser)
-        seen: set[str] = set()
-        for column in query.columns:
-            if column.name.lower() in seen:
-                raise self._fail(
-                    ErrorCode.DUPLICATE_COLUMN_NAME,
-                    f"Column name '{column.name.lower()}' specified more than once",
-                )
-            seen.add(column.name.lower())
-        columns = [(column.name.lower(), column.type) for column in query.columns]
+        names = self._column_names(None, query)
+        columns = [(name, column.type) for name, column in zip(names, query.columns, strict=True)]
         layout = self._layout(columns, properties)
         return Unload(location, together(query, layout.partition_keys), layout)
 

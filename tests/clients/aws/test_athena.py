@@ -316,6 +316,30 @@ def test_the_catalog_is_read_in_athenas_form(athena: Any, shop: str) -> None:
     assert [item["Name"] for item in listed] == ["people"]
 
 
+def test_a_tables_storage_wins_over_parameters_of_the_same_name(
+    athena: Any, glue: Any, shop: str
+) -> None:
+    columns = [
+        {"Name": "a", "Type": "int"},
+        {"Name": "gone", "Type": "int", "Parameters": {"iceberg.field.current": "false"}},
+    ]
+    value = {
+        "Name": "told",
+        "StorageDescriptor": {"Columns": columns, "Location": "s3://lake/real/"},
+        "Parameters": {"location": "s3://lake/other", "comment": "own"},
+    }
+    glue.create_table(DatabaseName=shop, TableInput=value)
+    found = athena.get_table_metadata(
+        CatalogName="AwsDataCatalog", DatabaseName=shop, TableName="told"
+    )["TableMetadata"]
+    glue.delete_table(DatabaseName=shop, Name="told")
+    assert (found["Parameters"]["location"], found["Parameters"]["comment"]) == (
+        "s3://lake/real",
+        "own",
+    )
+    assert [column["Name"] for column in found["Columns"]] == ["a"]
+
+
 def test_what_the_catalog_lacks_is_named_as_athena_does(athena: Any, shop: str) -> None:
     name = {"CatalogName": "AwsDataCatalog", "DatabaseName": shop}
     code, message = code_of(athena.get_table_metadata, **name, TableName="none")

@@ -65,6 +65,13 @@ def test_a_cursor_reuses_an_equal_result(connection: Any, shop: str) -> None:
     assert cursors[1].data_scanned_in_bytes == 0
 
 
+def test_another_comment_is_another_question(connection: Any, shop: str) -> None:
+    reuse = {"result_reuse_enable": True, "result_reuse_minutes": 60}
+    texts = (f"SELECT count(*) AS asked FROM people -- {comment}" for comment in "abb")
+    reused = [connection.cursor().execute(sql, **reuse).reused_previous_result for sql in texts]
+    assert reused == [False, False, True]
+
+
 def test_a_cursor_pages_through_many_rows(connection: Any, shop: str) -> None:
     cursor = connection.cursor()
     cursor.execute("SELECT n FROM numbers")

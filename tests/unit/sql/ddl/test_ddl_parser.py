@@ -109,7 +109,11 @@ def test_serde_names_its_formats_classes() -> None:
     assert descriptor.input_format == "org.apache.hadoop.mapred.TextInputFormat"
     assert descriptor.serde_info is not None
     assert descriptor.serde_info.serialization_library.endswith("OpenCSVSerde")
-    assert descriptor.serde_info.parameters == {"separatorChar": ";", "quoteChar": '"'}
+    assert descriptor.serde_info.parameters == {
+        "separatorChar": ";",
+        "quoteChar": '"',
+        "serialization.format": "1",
+    }
 
 
 @pytest.mark.parametrize(

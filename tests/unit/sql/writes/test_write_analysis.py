@@ -114,6 +114,8 @@ REFUSED = [
     (f"UNLOAD ({ANY}) TO 's3://b/x'", "INVALID_TABLE_PROPERTY: UNLOAD needs the property format"),
     (f"UNLOAD ({ANY}) TO 'x' WITH (format = 'ORC')", "External location is not a valid file"),
     (f"UNLOAD ({ANY}) TO 's3://b/x' WITH (format = 'CSV')", "Invalid value [CSV]"),
+    ("UNLOAD (SELECT 1) TO 's3://b/x' WITH (format = 'ORC')", "Column name not specified at posi"),
+    ("UNLOAD (SELECT NULL AS a) TO 's3://b/x' WITH (format = 'ORC')", "Column type is unknown: a"),
     ("UNLOAD (SELECT 1 AS a, 2 AS a) TO 's3://b/x' WITH (format = 'ORC')", "Column name 'a' spec"),
     ("DELETE FROM t", "Modifying Hive table rows is only supported for transactional tables"),
     ("MERGE INTO t USING t s ON true WHEN MATCHED THEN DELETE", "Modifying Hive table rows"),
