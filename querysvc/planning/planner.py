@@ -76,13 +76,15 @@ class Planner:
     def _listed(self, request: PlanRequest) -> tuple[list[PartitionSelection], Listed]:
         """The partitions and their objects, as of the writes committed before either is read."""
         now = request.session.started_at or datetime.now(UTC)
+        if not request.statement.tables:
+            return [], {}
         committed = self._writes.committed_writes() if self._writes else 0
         selections = [
             self._selector.select(reference, now, request.session)
             for reference in request.statement.tables
         ]
         listed: Listed = list_selections(self._lister, selections)
-        if self._writes is not None and selections:
+        if self._writes is not None:
             listed = without_hidden(listed, self._writes.hidden_writes(committed))
         return selections, listed
 

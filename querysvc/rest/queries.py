@@ -128,10 +128,7 @@ def _add_lookup(routes: APIRouter, service: QueryService) -> None:
         """A query's state, statistics, progress and error."""
         execution = await asyncio.to_thread(service.get, query_id, caller)
         if wait and not execution.state.is_terminal:
-
-            def watch(callback: Callback) -> tuple[QueryExecution, Callable[[], None]]:
-                return execution, service.subscribe(query_id, caller, callback)
-
+            watch = partial(_watched, service, execution, caller)
             execution = await _ended(service, watch, caller, wait)
         return schemas.Query.of(execution)
 
@@ -197,6 +194,12 @@ def _negotiate(accept: str) -> tuple[ResultFormat, str]:
         ErrorCode.INVALID_REQUEST,
         f"Accept names no known format; results come as {', '.join(MEDIA_TYPES)}.",
     )
+
+
+def _watched(
+    service: QueryService, execution: QueryExecution, caller: Principal, callback: Callback
+) -> tuple[QueryExecution, Callable[[], None]]:
+    return execution, service.subscribe(execution.id, caller, callback)
 
 
 async def _ended(
