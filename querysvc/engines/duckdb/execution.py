@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final  # file systems and Arrow are untyped
 
@@ -92,13 +93,17 @@ class Execution:
         self.client = client
         self.settings = settings
         self.context = ReaderContext(self.connection, file_system, client, footers)
-        watched.see = lambda *read: self.context.watch.see(*read)
+        watched.see = self._see
         self.estimate = ReadEstimate(0, 0)
         self.rows = 0
         self.spooled_bytes = 0
         self.has_made_nothing = instance.is_sealed
         """The instance is as it was: no path, file system, macro or function came to it."""
         self._is_narrowed = False
+
+    def _see(self, object_index: int, offset: int, data: bytes) -> None:
+        self.context.watch.see(object_index, offset, data)
+        self.context.checksums.see(object_index, offset, data)
 
     def prepare(self) -> PlannedRelations:
         """Open the plan's files and build the relations; reads footers only."""
@@ -117,19 +122,15 @@ class Execution:
     def run(self, relations: PlannedRelations, spool: int, report: Report) -> None:
         """Announce the ranges, run the query, and write its batches to the spool."""
         statement = self._statement(narrows=True)
-        stop = threading.Event()
-        reporter = threading.Thread(target=self._report_progress, args=(stop, report), daemon=True)
-        reporter.start()
         try:
-            self._create_views(relations)
-            if self.settings.engine_layers and not self.instance.is_sealed:
-                session.seal(self.connection, self.context.paths)
-            while not self._attempt(statement, spool, report):
-                self._create_views(plan_relations(self.plan, self.context))
-                statement = self._statement(narrows=False)
+            with self._progress_told(report):
+                self._create_views(relations)
+                if self.settings.engine_layers and not self.instance.is_sealed:
+                    session.seal(self.connection, self.context.paths)
+                while not self._attempt(statement, spool, report):
+                    self._create_views(plan_relations(self.plan, self.context))
+                    statement = self._statement(narrows=False)
         finally:
-            stop.set()
-            reporter.join()
             os.close(spool)
 
     def _create_views(self, relations: PlannedRelations) -> None:
@@ -247,6 +248,21 @@ class Execution:
             from querysvc.engines.duckdb.functions.install import raise_uncaught
 
             raise_uncaught()
+
+    @contextlib.contextmanager
+    def _progress_told(self, report: Report) -> Iterator[None]:
+        """Tell meanwhile what was read, if anything is to be read."""
+        if self.instance.is_sealed:
+            yield
+            return
+        stop = threading.Event()
+        reporter = threading.Thread(target=self._report_progress, args=(stop, report), daemon=True)
+        reporter.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            reporter.join()
 
     def _report_progress(self, stop: threading.Event, report: Report) -> None:
         planned = self.estimate.scanned_bytes

@@ -34,6 +34,8 @@ def explain(error: BaseException, execution: Execution | None) -> QueryServiceEr
         return execution.client.failure
     if execution.context.failure is not None:
         return execution.context.failure
+    if execution.context.checksums.failure is not None:
+        return execution.context.checksums.failure
     if isinstance(error, QueryServiceError):
         return error
     message = _with_addresses(str(error), execution.plan)

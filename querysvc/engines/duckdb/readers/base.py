@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol  # DuckDB's types are not
 import pyarrow as pa
 
 from querysvc.engines.duckdb.readers.failures import BadValue
+from querysvc.engines.duckdb.readers.page_checksums import PageChecksums
 from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
 from querysvc.engines.duckdb.readers.watch import LineWatch
 from querysvc.errors import QueryServiceError
@@ -144,6 +145,8 @@ class ReaderContext:
     """What fills the parts' temporary tables; done when the query runs, so no estimate pays it."""
     watch: LineWatch = field(default_factory=LineWatch)
     """Text readers: tells when the fast path may not do."""
+    checksums: PageChecksums = field(default_factory=PageChecksums)
+    """Parquet: checks pages where the table asks for it."""
     json_files: list[File] = field(default_factory=list)
     """Files that JSON readers read, to find a malformed line in."""
     reads_json_rows: bool = False

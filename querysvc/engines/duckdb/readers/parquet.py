@@ -16,6 +16,7 @@ from querysvc.engines.duckdb.readers.base import (
 )
 from querysvc.engines.duckdb.readers.coercions import PARQUET, coerce
 from querysvc.engines.duckdb.readers.domains import RawDomain, raw_domain
+from querysvc.engines.duckdb.readers.page_checksums import verifies_checksums
 from querysvc.engines.duckdb.readers.physical import Source, TypeMismatchError, convert
 from querysvc.engines.duckdb.readers.quarantine import Origin, select_rows, tells_rejects
 from querysvc.engines.duckdb.readers.rejects import NullSource, on_bad_record
@@ -124,11 +125,16 @@ def _assemble(
     bounded = {leaves[n][0]: d for n, d in pruning.domains.items() if len(leaves[n]) == 1}
     ranges: list[tuple[int, int, int]] = []
     kept = total = 0
+    verifies = verifies_checksums(table.reference.table)
     for file, footer in zip(group.files, group.footers, strict=True):
         total += footer.metadata.num_row_groups
-        for row_group in _surviving(footer.metadata, bounded):
+        for number, row_group in _surviving(footer.metadata, bounded):
             kept += 1
             ranges += sorted((file.index, *_chunk(row_group.column(leaf))) for leaf in used)
+            for column in map(row_group.column, used) if verifies else ():
+                where = f"row group {number} (from 0), column {column.path_in_schema}"
+                chunk = (file.index, *_chunk(column), f"{file.stored.address}: {where}")
+                context.checksums.expect(*chunk)
     listed = ", ".join(map(quote_text, paths))
     where = " AND ".join(
         domain.predicate(f'"f".{quote_name(name)}') for name, domain in pruning.domains.items()
@@ -150,13 +156,13 @@ def _assemble(
     return Part(sql, tuple(ranges), size, len(group.files), kept, total)
 
 
-def _surviving(metadata: Any, bounded: dict[int, RawDomain]) -> Iterator[Any]:
+def _surviving(metadata: Any, bounded: dict[int, RawDomain]) -> Iterator[tuple[int, Any]]:
     for number in range(metadata.num_row_groups):
         row_group = metadata.row_group(number)
         if all(
             domain.may_hold(row_group.column(leaf).statistics) for leaf, domain in bounded.items()
         ):
-            yield row_group
+            yield number, row_group
 
 
 def _chunk(column: Any) -> tuple[int, int]:
