@@ -322,6 +322,9 @@ class _Run:
         self.rejected_rows = int(told.get("rejected_rows", 0))
         self._is_over = True
 
+    def _on_cancelled(self, _worker: WorkerProcess, _told: object) -> None:
+        self._is_over = True
+
     def _on_error(self, _worker: WorkerProcess, told: dict[str, Any]) -> None:
         self._is_over = True
         if self._failure is None:
@@ -359,7 +362,7 @@ _HANDLERS: Final[dict[str, Callable[[_Run, WorkerProcess, Any], None]]] = {
     "progress": _Run._on_progress,
     "done": _Run._on_done,
     "error": _Run._on_error,
-    "cancelled": _Run._on_done,
+    "cancelled": _Run._on_cancelled,
     "ready": _Run._on_ready,
 }
 
