@@ -4,7 +4,7 @@ The main thread works; a listening thread takes what the API process says meanwh
 
     {"ready": pid}                                     idle, with an instance for the next query
     {"layers": [[name, available, applied, detail]]}   once, before the first ready
-    {"estimate": {…}}                                  waits for Proceed
+    {"estimate": {…}}                                  waits for Proceed; of plans with tables
     {"batch": {"end": offset, "rows": n}} · {"progress": {…}}
     {"done": {…}} | {"error": {"code", "message", "line", "column"}} | {"cancelled": true}
 """
@@ -182,11 +182,12 @@ class Worker:
 
     def _work(self, execution: Execution, descriptors: tuple[int, ...], control: Control) -> None:
         relations = execution.prepare()
-        self.report({"estimate": asdict(execution.estimate)})
         if execution.request.is_estimate:
-            self.report({"done": {}})
+            self.report({"estimate": asdict(execution.estimate), "done": {}})
             return
-        control.proceed.wait()
+        if not execution.instance.is_sealed:  # else it reads nothing that could be too much
+            self.report({"estimate": asdict(execution.estimate)})
+            control.proceed.wait()
         control.check()
         execution.run(relations, descriptors[-1], self.report)
         control.check()
