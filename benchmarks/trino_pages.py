@@ -63,7 +63,8 @@ def pages(batches: list[pa.RecordBatch], encoding: str | None, store: SegmentSto
             parts = buffer.take(size)
             count = sum(part.num_rows for part in parts)
             rows = Rows(rows_json(COLUMNS, parts), 0, count)
-            total += len(data_member(rows, encoding, spool))
+            member = data_member(rows, encoding, spool)
+            total += len(member)
     return total
 
 

@@ -39,6 +39,8 @@ def analyse(
             ErrorCode.INVALID_PARAMETER_USAGE,
             f"Incorrect number of parameters: expected {parsed.parameters} "
             f"but found {len(parameters)}",
+            line=1,
+            column=1,
         )
     return analyse_query(parsed.query, session, metadata, parameters)
 

@@ -22,6 +22,8 @@ class ClientRequest:
 
     sql: str
     user: str | None = None
+    original_user: str | None = None
+    """Who asks, where `user` is whose rights are asked for."""
     catalog: str | None = None
     schema: str | None = None
     time_zone: str | None = None
@@ -89,9 +91,11 @@ def client_request(sql: str, headers: ClientHeaders) -> ClientRequest:
     schema, catalog = headers.text("schema"), headers.text("catalog")
     if schema is not None and catalog is None:
         raise _invalid("Schema is set but catalog is not")
+    _check_roles(headers.mapping("role"))
     return ClientRequest(
         sql=sql,
         user=headers.text("user"),
+        original_user=headers.text("original-user") or headers.text("user"),
         catalog=catalog,
         schema=schema,
         time_zone=headers.text("time-zone"),
@@ -106,6 +110,15 @@ def client_request(sql: str, headers: ClientHeaders) -> ClientRequest:
         encoding=_encoding(headers.items("query-data-encoding")),
         target_bytes=data_size(headers.text("target-result-size")),
     )
+
+
+def _check_roles(roles: Mapping[str, str]) -> None:
+    """Nobody has roles that could be named: ALL and NONE alone are taken."""
+    for role in roles.values():
+        if role not in ("ALL", "NONE"):
+            name = role.removeprefix("ROLE{").removesuffix("}")
+            message = f"Access Denied: Cannot set role {name}"
+            raise QueryServiceError(ErrorCode.PERMISSION_DENIED, message)
 
 
 def data_size(text: str | None) -> int | None:

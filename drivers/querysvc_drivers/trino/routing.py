@@ -28,6 +28,7 @@ from querysvc.sql.prepared import (
 )
 from querysvc_drivers.trino import session_properties as properties
 from querysvc_drivers.trino.client_request import ClientRequest
+from querysvc_drivers.trino.procedures import call_procedure
 from querysvc_drivers.trino.session_statements import (
     Classify,
     LocalResult,
@@ -99,6 +100,9 @@ class StatementRouting:
             return self._show(request, principal, parameters, place)
         if word == "EXECUTE":
             return self._execute(request, principal)
+        if word == "CALL":
+            stream = StatementTokens(request.sql)
+            return call_procedure(stream, request, self._queries, principal)
         _refuse_semicolon(request.sql)
         return Submission(submission(request, principal, parameters), place)
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import Final
-from zoneinfo import available_timezones
 
 from querysvc.errors import ErrorCode, QueryServiceError, StatementError
+from querysvc.sql.expressions.datetime_literals import zone_name
 
 WORK_GROUP: Final = "work_group"
 REUSE_MINUTES: Final = "result_reuse_age_max_minutes"
@@ -40,11 +41,6 @@ def duration_seconds(text: str) -> float:
     return float(match[1]) * seconds
 
 
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def _minutes(text: str) -> int:
     if not text.isdecimal():
         raise ValueError(f"{text} is no whole number of minutes")
@@ -57,10 +53,13 @@ def _time_zone(text: str) -> str:
 
 
 def checked_time_zone(name: str) -> str:
-    """The zone, if it is one; NOT_SUPPORTED as Trino says it otherwise."""
-    if name in ("Z", "UTC") or _OFFSET.fullmatch(name) or name in _time_zones():
-        return name
-    raise QueryServiceError(ErrorCode.NOT_SUPPORTED, f"Time zone not supported: {name}")
+    """The zone as Trino names it (Etc/UTC is UTC); NOT_SUPPORTED as Trino says it otherwise."""
+    try:
+        return zone_name(name)
+    except ValueError:
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED, f"Time zone not supported: {name}"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,20 @@ class SessionProperty:
     is_hidden: bool = False
 
 
-PROPERTIES: Final[Mapping[str, SessionProperty]] = {
+@cache
+def _hints() -> Mapping[str, SessionProperty]:
+    """Properties that clients set and that change no answer: they are taken, and do nothing."""
+    found = {}
+    text = files(__package__).joinpath("session_hints.txt").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, type_name, default = f"{line}  ".split(" ", 2)
+            found[name] = SessionProperty(default.strip(), type_name, _HINT)
+    return found
+
+
+_HINT: Final = "A hint to Trino's optimizer or scheduler: accepted, without effect here"
+_OWN: Final[Mapping[str, SessionProperty]] = {
     "query_max_execution_time": SessionProperty(
         "100.00d", "varchar", "Maximum execution time of a query", duration_seconds
     ),
@@ -92,7 +104,44 @@ PROPERTIES: Final[Mapping[str, SessionProperty]] = {
     ),
     WORK_GROUP: SessionProperty("primary", "varchar", "Work group that queries run in"),
 }
-"""What SHOW SESSION lists and SET SESSION accepts; others do not exist, as in Trino."""
+
+
+@cache
+def session_properties_by_name() -> Mapping[str, SessionProperty]:
+    """What SHOW SESSION lists and SET SESSION accepts; others do not exist, as in Trino."""
+    return dict(sorted({**_hints(), **_OWN}.items()))
+
+
+_CASTS: Final[Mapping[str, frozenset[str]]] = {
+    "varchar": frozenset({"varchar"}),
+    "boolean": frozenset({"boolean"}),
+    "integer": frozenset({"integer"}),
+    "bigint": frozenset({"integer", "bigint"}),
+    "double": frozenset({"integer", "bigint", "decimal", "double"}),
+}
+"""The types of constants that a property's type takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A property's new value: its text, its type, and how SQL writes it."""
+
+    value: str
+    type_name: str
+    sql: str
+
+
+def check_assignment(name: str, constant: Constant, position: tuple[int, int]) -> None:
+    """What SET SESSION checks: the property, the constant's type, the value."""
+    found = session_properties_by_name().get(name)
+    base = constant.type_name.partition("(")[0]
+    if found is not None and base not in _CASTS[found.type_name]:
+        raise _invalid(
+            f"Unable to set session property '{name}' to '{constant.sql}': "
+            f"Cannot cast type {constant.type_name} to {found.type_name}",
+            None,
+        )
+    check_property(name, constant.value, position)
 
 
 def checked_properties(properties: Mapping[str, str]) -> None:
@@ -107,7 +156,7 @@ def check_property(
     position: tuple[int, int] | None = None,
 ) -> None:
     """INVALID_SESSION_PROPERTY when there is no such property, or the value is none of its."""
-    found = PROPERTIES.get(name)
+    found = session_properties_by_name().get(name)
     if found is None:
         raise _invalid(f"Session property '{name}' does not exist", position)
     if value is None:

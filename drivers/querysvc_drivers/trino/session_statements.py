@@ -22,11 +22,13 @@ from querysvc.sql.syntax import Identifier
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.session_properties import (
     TIME_ZONE,
+    Constant,
+    check_assignment,
     check_property,
     checked_time_zone,
 )
 
-_CONSTANTS: Final = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE})
+_CONSTANTS: Final = {Kind.INTEGER: "integer", Kind.DECIMAL: "decimal", Kind.DOUBLE: "double"}
 
 
 Classify = Callable[[str], object]
@@ -53,11 +55,12 @@ class SessionStatements:
         self._readers: dict[tuple[str, ...], _Reader] = {
             ("USE",): self._use,
             ("SET", "SESSION", "AUTHORIZATION"): _authorization,
-            ("SET", "SESSION"): _set_session,
+            ("SET", "SESSION"): self._set_session,
             ("SET", "TIME", "ZONE"): _set_time_zone,
-            ("SET", "ROLE"): _set_role,
+            ("SET", "ROLE"): self._set_role,
+            ("SET", "PATH"): _set_path,
             ("RESET", "SESSION", "AUTHORIZATION"): _reset_authorization,
-            ("RESET", "SESSION"): _reset_session,
+            ("RESET", "SESSION"): self._reset_session,
             ("PREPARE",): self._prepare,
             ("DEALLOCATE", "PREPARE"): _deallocate,
             ("START", "TRANSACTION"): _start_transaction,
@@ -102,43 +105,81 @@ class SessionStatements:
         text = f"{quote_plus(prepared_name(statement.name))}={quote_plus(statement.sql)}"
         return LocalResult("PREPARE", (("X-Trino-Added-Prepare", text),))
 
+    def _set_session(self, stream: StatementTokens, _: ClientRequest) -> LocalResult:
+        stream.expect("SET", "SESSION")
+        name = _property_name(stream)
+        stream.expect("=")
+        position = stream.position
+        constant = _constant(stream)
+        stream.end()
+        self._require_catalog_of(name, position)
+        check_assignment(name, constant, position)
+        header = ("X-Trino-Set-Session", f"{name}={quote_plus(constant.value)}")
+        return LocalResult("SET SESSION", (header,))
+
+    def _reset_session(self, stream: StatementTokens, _: ClientRequest) -> LocalResult:
+        stream.expect("RESET", "SESSION")
+        name = _property_name(stream)
+        stream.end()
+        self._require_catalog_of(name, (1, 1))
+        check_property(name, position=(1, 1))
+        return LocalResult("RESET SESSION", (("X-Trino-Clear-Session", name),))
+
+    def _require_catalog_of(self, name: str, position: tuple[int, int]) -> None:
+        """A property of a catalog needs the catalog; none of ours has properties."""
+        catalog, dot, _ = name.partition(".")
+        if dot and not self._metadata.catalog_exists(catalog):
+            line, column = position
+            message = f"Catalog '{catalog}' not found"
+            raise StatementError(ErrorCode.CATALOG_NOT_FOUND, message, line=line, column=column)
+
+    def _set_role(self, stream: StatementTokens, _: ClientRequest) -> LocalResult:
+        stream.expect("SET", "ROLE")
+        role = stream.take_any("ALL", "NONE")
+        named = None if role is not None else stream.identifier().name.lower()
+        catalog = stream.identifier().name.lower() if stream.take("IN") else None
+        stream.end()
+        if catalog is not None:
+            raise self._no_roles_in(catalog)
+        if named is not None:
+            raise _at_begin(ErrorCode.ROLE_NOT_FOUND, f"Role '{named}' does not exist")
+        return LocalResult("SET ROLE", (("X-Trino-Set-Role", f"system={role}"),))
+
+    def _no_roles_in(self, catalog: str) -> StatementError:
+        if not self._metadata.catalog_exists(catalog):
+            return _at_begin(ErrorCode.CATALOG_NOT_FOUND, f"Catalog '{catalog}' not found")
+        message = f"Catalog '{catalog}' does not support role management"
+        return _at_begin(ErrorCode.NOT_SUPPORTED, message)
+
 
 _Reader = Callable[[StatementTokens, ClientRequest], LocalResult]
 
 
-def _set_session(stream: StatementTokens, _: ClientRequest) -> LocalResult:
-    stream.expect("SET", "SESSION")
-    name = _property_name(stream)
-    stream.expect("=")
-    position = stream.position
-    value = _constant(stream)
-    stream.end()
-    check_property(name, value, position)
-    header = ("X-Trino-Set-Session", f"{name}={quote_plus(value)}")
-    return LocalResult("SET SESSION", (header,))
-
-
-def _reset_session(stream: StatementTokens, _: ClientRequest) -> LocalResult:
-    stream.expect("RESET", "SESSION")
-    name = _property_name(stream)
-    stream.end()
-    check_property(name, position=(1, 1))
-    return LocalResult("RESET SESSION", (("X-Trino-Clear-Session", name),))
+def _at_begin(code: ErrorCode, message: str) -> StatementError:
+    return StatementError(code, message, line=1, column=1)
 
 
 def _property_name(stream: StatementTokens) -> str:
     return ".".join(part.name.lower() for part in stream.qualified_name())
 
 
-def _constant(stream: StatementTokens) -> str:
+def _constant(stream: StatementTokens) -> Constant:
     sign = "-" if stream.take("-") else ""
     token = stream.token
     if token.kind in _CONSTANTS:
-        return sign + stream.advance().text
+        text = sign + stream.advance().text
+        type_name = _CONSTANTS[token.kind]
+        if token.kind is not Kind.DECIMAL:
+            return Constant(text, type_name, text)
+        whole, _, fraction = text.lstrip("-").partition(".")
+        precision = len(whole.lstrip("0")) + len(fraction)
+        return Constant(text, f"decimal({precision},{len(fraction)})", f"DECIMAL '{text}'")
     if token.kind is Kind.STRING and not sign:
-        return stream.string()
+        text = stream.string()
+        return Constant(text, f"varchar({len(text)})", "'" + text.replace("'", "''") + "'")
     if token.key in ("TRUE", "FALSE") and not sign:
-        return stream.advance().key.lower()
+        text = stream.advance().key.lower()
+        return Constant(text, "boolean", text)
     raise stream.unsupported("A session property's value that is no constant")
 
 
@@ -161,32 +202,51 @@ def _interval_zone(stream: StatementTokens) -> str:
     if text.startswith("-"):
         is_negative, text = not is_negative, text[1:]
     unit = stream.take_any("HOUR", "MINUTE")
-    if unit is None or not text.isdecimal():
+    if unit == "HOUR" and stream.take("TO"):
+        stream.expect("MINUTE")
+        hour, _, minute = text.partition(":")
+        parts, units = (hour, minute), (60, 1)
+    else:
+        parts, units = (text, "0"), (60 if unit == "HOUR" else 1, 1)
+    if unit is None or not all(part.isdecimal() and len(part) < 6 for part in parts):
         raise stream.unsupported("A time zone that is no interval of hours or minutes")
-    hours, minutes = divmod(int(text) * (60 if unit == "HOUR" else 1), 60)
-    return f"{'-' if is_negative else '+'}{hours:02}:{minutes:02}"
+    total = sum(int(part) * times for part, times in zip(parts, units, strict=True))
+    if total > _OFFSET_MINUTES_MAX:
+        signed = -total if is_negative else total
+        message = f"Invalid offset minutes {signed}"
+        raise QueryServiceError(ErrorCode.INVALID_FUNCTION_ARGUMENT, message)
+    return f"{'-' if is_negative else '+'}{total // 60:02}:{total % 60:02}"
 
 
-def _set_role(stream: StatementTokens, _: ClientRequest) -> LocalResult:
-    stream.expect("SET", "ROLE")
-    role = stream.take_any("ALL", "NONE")
-    if role is None:
-        raise stream.unsupported("SET ROLE of a named role")
-    if stream.take("IN"):
-        stream.identifier()
+_OFFSET_MINUTES_MAX: Final = 14 * 60
+
+
+def _set_path(_: StatementTokens, request: ClientRequest) -> NoReturn:
+    if "PATH" not in request.capabilities:
+        raise QueryServiceError(ErrorCode.NOT_SUPPORTED, "SET PATH not supported by client")
+    raise _at_begin(ErrorCode.NOT_SUPPORTED, "SET PATH statements are not supported")
+
+
+def _authorization(stream: StatementTokens, request: ClientRequest) -> LocalResult:
+    stream.expect("SET", "SESSION", "AUTHORIZATION")
+    user = stream.string() if stream.token.kind is Kind.STRING else stream.identifier().name
     stream.end()
-    return LocalResult("SET ROLE", (("X-Trino-Set-Role", f"system={role}"),))
+    if request.is_in_transaction:
+        message = "Can't set authorization user in the middle of a transaction"
+        raise QueryServiceError(ErrorCode.GENERIC_USER_ERROR, message)
+    if user != request.original_user:
+        message = f"Access Denied: User {request.original_user} cannot impersonate user {user}"
+        raise QueryServiceError(ErrorCode.PERMISSION_DENIED, message)
+    header = ("X-Trino-Set-Authorization-User", user)
+    return LocalResult("SET SESSION AUTHORIZATION", (header,))
 
 
-def _authorization(stream: StatementTokens, _: ClientRequest) -> NoReturn:
-    raise QueryServiceError(
-        ErrorCode.PERMISSION_DENIED, "Access Denied: users cannot impersonate other users"
-    )
-
-
-def _reset_authorization(stream: StatementTokens, _: ClientRequest) -> LocalResult:
+def _reset_authorization(stream: StatementTokens, request: ClientRequest) -> LocalResult:
     stream.expect("RESET", "SESSION", "AUTHORIZATION")
     stream.end()
+    if request.is_in_transaction:
+        message = "Can't reset authorization user in the middle of a transaction"
+        raise QueryServiceError(ErrorCode.GENERIC_USER_ERROR, message)
     header = ("X-Trino-Reset-Authorization-User", "true")
     return LocalResult("RESET SESSION AUTHORIZATION", (header,))
 

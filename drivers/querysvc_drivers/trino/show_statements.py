@@ -19,7 +19,7 @@ from querysvc.sql.metadata import MetadataReader, ViewInfo
 from querysvc.sql.prepared import StatementTokens
 from querysvc.types.algebra import BOOLEAN, VARCHAR, delimited
 from querysvc_drivers.trino.client_request import ClientRequest
-from querysvc_drivers.trino.session_properties import PROPERTIES
+from querysvc_drivers.trino.session_properties import session_properties_by_name
 from querysvc_drivers.trino.session_statements import LocalResult
 from querysvc_drivers.trino.show_create import (
     create_schema_text,
@@ -85,6 +85,9 @@ class ShowStatements:
             return None
         like = _like(stream)
         stream.end()
+        if catalog is not None and not self._metadata.catalog_exists(catalog):
+            # The one error of a SHOW that Trino gives no place.
+            raise StatementError(ErrorCode.CATALOG_NOT_FOUND, f"Catalog '{catalog}' not found")
         source = self._existing_catalog(catalog)
         return (
             f'SELECT schema_name AS "Schema" FROM {delimited(source)}.'  # noqa: S608
@@ -217,7 +220,7 @@ class ShowStatements:
                 found.type_name,
                 found.description,
             )
-            for name, found in sorted(PROPERTIES.items())
+            for name, found in session_properties_by_name().items()
             if not found.is_hidden and (like is None or like.matches(name))
         )
         columns = _texts("Name", "Value", "Default", "Type", "Description")

@@ -65,10 +65,24 @@ def stats_document(execution: QueryExecution, state: str | None = None) -> Json:
         peakMemoryBytes=statistics.peak_memory_bytes,
     )
     document["queuedSplits"] = document["totalSplits"] - completed - running
+    document["rootStage"] = _stage(document, is_over=is_over)
     if progress.fraction is not None or execution.state is QueryState.SUCCEEDED:
         document["progressPercentage"] = round(percent, 1)
         document["runningPercentage"] = 0.0 if is_over else 1.0
     return document
+
+
+_STAGE_MEMBERS: Final = (
+    *("state", "nodes", "totalSplits", "queuedSplits", "runningSplits", "completedSplits"),
+    *("cpuTimeMillis", "wallTimeMillis", "processedRows", "processedBytes", "physicalInputBytes"),
+)
+
+
+def _stage(document: Json, *, is_over: bool) -> Json:
+    """The only stage that there is: clients draw their progress from a tree of them."""
+    own = {name: document[name] for name in _STAGE_MEMBERS}
+    fixed = {"failedTasks": 0, "coordinatorOnly": False, "subStages": []}
+    return {"stageId": "0", "done": is_over, **own, **fixed}
 
 
 def _elapsed_milliseconds(execution: QueryExecution) -> int:

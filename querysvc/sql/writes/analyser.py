@@ -116,6 +116,8 @@ class _Analysis:
             raise StatementError(
                 ErrorCode.INVALID_PARAMETER_USAGE,
                 f"Incorrect number of parameters: expected {wanted} but found {given}",
+                line=1,
+                column=1,
             )
         return analyse_query(query, self._session, self._metadata, self._parameters)
 
@@ -182,7 +184,8 @@ class _Analysis:
     def _layout(
         self, columns: list[tuple[str, TrinoType]], properties: WriteProperties
     ) -> WriteLayout:
-        return layouts.new_layout(columns, properties.file_format(), properties.partitioned_by)
+        layout = layouts.new_layout(columns, properties.file_format(), properties.partitioned_by)
+        return layouts.with_buckets(layout, properties.buckets())
 
     # INSERT.
 

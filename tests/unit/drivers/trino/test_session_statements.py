@@ -50,7 +50,27 @@ def last(wire: Wire, sql: str, headers: dict[str, str] | None = None) -> tuple[A
             "SET TIME ZONE",
             ("set-session=time_zone_id=-01%3A30",),
         ),
+        (
+            "SET TIME ZONE INTERVAL -'08:30' HOUR TO MINUTE",
+            {},
+            "SET TIME ZONE",
+            ("set-session=time_zone_id=-08%3A30",),
+        ),
+        ("SET TIME ZONE 'Etc/UTC'", {}, "SET TIME ZONE", ("set-session=time_zone_id=UTC",)),
         ("SET TIME ZONE LOCAL", {}, "SET TIME ZONE", ("clear-session=time_zone_id",)),
+        (
+            "SET SESSION join_distribution_type = 'BROADCAST'",
+            {},
+            "SET SESSION",
+            ("set-session=join_distribution_type=BROADCAST",),
+        ),
+        ("SET SESSION query_priority = 5", {}, "SET SESSION", ("set-session=query_priority=5",)),
+        (
+            "SET SESSION AUTHORIZATION eve",
+            {},
+            "SET SESSION AUTHORIZATION",
+            ("set-authorization-user=eve",),
+        ),
         ("SET ROLE NONE", {}, "SET ROLE", ("set-role=system=NONE",)),
         ("PREPARE Q FROM SELECT ? /* x */ ;", {}, "PREPARE", ("added-prepare=q=SELECT+%3F",)),
         ('PREPARE "Q" FROM SHOW TABLES', {}, "PREPARE", ("added-prepare=Q=SHOW+TABLES",)),
@@ -120,10 +140,45 @@ def test_a_transaction_gets_an_id(wire: Wire) -> None:
         ("COMMIT", NO_TRANSACTION, "NOT_IN_TRANSACTION", "No transaction in progress"),
         ("DROP TABLE t", OPEN, "AUTOCOMMIT_WRITE_CONFLICT", "Catalog only supports writes"),
         ("EXECUTE other", PREPARED | OPEN, "AUTOCOMMIT_WRITE_CONFLICT", "Catalog only"),
-        ("SET SESSION AUTHORIZATION bob", {}, "PERMISSION_DENIED", "Access Denied"),
+        (
+            "SET SESSION AUTHORIZATION bob",
+            {},
+            "PERMISSION_DENIED",
+            "Access Denied: User eve cannot impersonate user bob",
+        ),
+        ("SET ROLE admin", {}, "ROLE_NOT_FOUND", "line 1:1: Role 'admin' does not exist"),
+        (
+            "SET ROLE x IN lake",
+            {},
+            "NOT_SUPPORTED",
+            "line 1:1: Catalog 'lake' does not support role management",
+        ),
+        ("SET PATH a.b", {}, "NOT_SUPPORTED", "SET PATH not supported by client"),
+        (
+            "SET SESSION query_max_run_time = 5",
+            {},
+            "INVALID_SESSION_PROPERTY",
+            "'query_max_run_time' to '5': Cannot cast type integer to varchar",
+        ),
+        (
+            "SET SESSION query_priority = 1.5",
+            {},
+            "INVALID_SESSION_PROPERTY",
+            "to 'DECIMAL '1.5'': Cannot cast type decimal(2,1) to integer",
+        ),
+        ("SET SESSION a.b = 1", {}, "CATALOG_NOT_FOUND", "line 1:19: Catalog 'a' not found"),
+        (
+            "SET TIME ZONE INTERVAL '15' HOUR",
+            {},
+            "INVALID_FUNCTION_ARGUMENT",
+            "Invalid offset minutes 900",
+        ),
+        ("CALL system.runtime.kill_query('x')", {}, "NOT_FOUND", "Target query not found: x"),
+        ("CALL nope('x')", LAKE, "PROCEDURE_NOT_FOUND", "not registered: shop.nope"),
+        ("CALL system.runtime.kill_query()", {}, "INVALID_PROCEDURE_ARGUMENT", "QUERY_ID"),
         ("SHOW TABLES FROM nope", LAKE, "SCHEMA_NOT_FOUND", "line 1:1: Schema 'nope' does not"),
         ("SHOW TABLES", {}, "MISSING_CATALOG_NAME", "line 1:1: Catalog must be specified"),
-        ("SHOW SCHEMAS FROM nope", {}, "CATALOG_NOT_FOUND", "line 1:1: Catalog 'nope' not found"),
+        ("SHOW SCHEMAS FROM nope", {}, "CATALOG_NOT_FOUND", "Catalog 'nope' not found"),
         ("DESCRIBE nope", LAKE, "TABLE_NOT_FOUND", "Table 'lake.shop.nope' does not exist"),
     ],
 )
@@ -184,6 +239,28 @@ def test_show_statements_become_queries_over_information_schema(
     execution = wire.harness.state.get(client.post(sql)["id"])
     assert execution is not None
     assert execution.sql == rewritten
+
+
+@pytest.mark.parametrize(
+    "arguments", ["'{}', 'enough'", "query_id => '{}', message => 'enough'", "'{}'"]
+)
+def test_a_query_is_killed_by_its_id(wire: Wire, arguments: str) -> None:
+    wire.harness.engine.is_held = True
+    client = Client(wire)
+    page = client.post("SELECT n")
+    assert wire.harness.engine.started.acquire(timeout=10)
+    told, _ = last(wire, f"CALL system.runtime.kill_query({arguments.format(page['id'])})")
+    assert told["updateType"] == "CALL"
+    while "error" not in page:
+        page = client.get(page["nextUri"]).json()
+    assert page["error"]["errorName"] == "USER_CANCELED"
+
+
+def test_nobody_has_a_named_role(wire: Wire) -> None:
+    headers = {"X-Trino-User": "eve", "X-Trino-Role": "system=ROLE%7Banalyst%7D"}
+    answer = wire.http.post("/v1/statement", content="SELECT n", headers=headers)
+    assert (answer.status_code, answer.text) == (403, "Access Denied: Cannot set role analyst")
+    assert Client(wire, **{"X-Trino-Role": "system=ALL"}).post("SELECT n")["nextUri"]
 
 
 def test_functions_and_session_properties_are_listed(wire: Wire) -> None:
