@@ -14,6 +14,7 @@ from querysvc.engines.duckdb.functions import catalog
 from querysvc.engines.duckdb.functions.registry import Unsupported
 from querysvc.sql.functions.registry import load_registry
 from querysvc.sql.functions.signature import FunctionKind, Signature
+from tests.support.aws_operations import operations
 from tests.support.compatibility_formats import formats
 from tests.support.statement_reference import DDL, DML, states
 
@@ -74,6 +75,7 @@ def page() -> str:
     parts = [HEAD, *_statements(), QUERIES]
     parts.append(TYPES)
     parts += formats()
+    parts += operations()
     parts.append("\n## Functions\n\n")
     signatures = _signatures()
     states = {signature: _state(signature) for signature in signatures}

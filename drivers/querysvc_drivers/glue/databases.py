@@ -68,7 +68,8 @@ def catalogs(catalog: CatalogService) -> dict[str, Operation]:
         return {"Catalog": _catalog(found)}
 
     def list_all(request: Document, caller: Caller) -> Document:
-        if catalog_of(request.get("ParentCatalogId")) != DEFAULT_CATALOG:
+        parent = catalog.get_data_catalog(catalog_of(request.get("ParentCatalogId")))
+        if parent.name != DEFAULT_CATALOG:
             return {"CatalogList": []}
         page = catalog.list_data_catalogs(
             page_size=request.get("MaxResults", PAGE_DEFAULT), token=request.get("NextToken")

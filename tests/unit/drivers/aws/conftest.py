@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,12 +34,29 @@ from tests.unit.service.conftest import Harness, build, stop
 JSON = "application/x-amz-json-1.1"
 
 
+class NoObjects:
+    """An S3 without objects, which tells so as soon as it may."""
+
+    def __init__(self) -> None:
+        self.may_list = threading.Event()
+        self.may_list.set()
+
+    def list_objects(self, location: str) -> list[StoredObject]:
+        self.may_list.wait(30)
+        return []
+
+    def read_ranges(self, ranges: Sequence[tuple[StoredObject, int, int]]) -> list[bytes]:
+        raise AssertionError("there is nothing to read")
+
+
 @dataclass
 class Wire:
     """The wire and what is behind it."""
 
     wire: AwsWire
     harness: Harness
+    catalog: CatalogService
+    storage: NoObjects
 
     def send(self, target: str | None, body: bytes, content_type: str = JSON) -> Answer:
         headers = {"host": "localhost", "content-type": content_type}
@@ -49,16 +67,6 @@ class Wire:
     def call(self, target: str, **request: Any) -> tuple[int, dict[str, Any]]:
         answer = self.send(target, orjson.dumps(request))
         return answer.status, orjson.loads(answer.body)
-
-
-class _NoObjects:
-    """An S3 without objects."""
-
-    def list_objects(self, location: str) -> list[StoredObject]:
-        return []
-
-    def read_ranges(self, ranges: Sequence[tuple[StoredObject, int, int]]) -> list[bytes]:
-        raise AssertionError("there is nothing to read")
 
 
 @pytest.fixture
@@ -74,8 +82,9 @@ def wire(tmp_path: Path) -> Iterator[Wire]:
         AthenaServices(harness.service, harness.groups, saved, lambda _: catalog, tags)
     )
     audit = AuditLog(state, SystemClock())
+    storage = NoObjects()
     nothing_to_crawl = Crawler(
-        _NoObjects(),
+        storage,
         harness.gate,  # type: ignore[arg-type]  # a fake, which nothing reaches
         lambda _: catalog,
         Policies(state, audit, SystemClock()).access_of,
@@ -85,5 +94,5 @@ def wire(tmp_path: Path) -> Iterator[Wire]:
     glue = glue_service(GlueServices(lambda _: catalog, tags, crawlers))
     box = SecretBox(tmp_path / "secret.key")
     keys = Authenticator(state, box, SystemClock(), is_required=False)
-    yield Wire(AwsWire((athena, glue), keys, SystemClock().now), harness)
+    yield Wire(AwsWire((athena, glue), keys, SystemClock().now), harness, catalog, storage)
     stop(harness)

@@ -157,9 +157,3 @@ def test_sts_tells_its_errors_in_xml(wire: Wire) -> None:
     answer = wire.send(None, b"Action=AssumeRole&Version=2011-06-15", form)
     assert (answer.status, answer.media_type) == (400, "text/xml")
     assert b"<Code>InvalidAction</Code>" in answer.body
-
-
-def test_the_guide_names_every_operation_served(wire: Wire) -> None:
-    guide = (Path(__file__).parents[4] / "docs/clients/aws.md").read_text()
-    for service in wire.wire._services.values():
-        assert [name for name in service.operations if name not in guide] == []
