@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import io
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def compared(bench: EngineBench, stored: bytes, rounds: int) -> dict[str, float]
     taken: dict[str, list[float]] = {"false": [], "true": []}
     for number in range(rounds + 1):
         for verify, seconds in taken.items():
-            one = timed(lambda verify=verify: scan(verify))
+            one = timed(partial(scan, verify))
             seconds += [one] if number else []  # the first warms up
     plain, checked = median(taken["false"]), median(taken["true"])
     return {

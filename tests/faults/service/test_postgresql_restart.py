@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,9 +56,9 @@ class Load:
                     self.refused.add((error.code, error.status))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_postgresql_restarts_under_load(postgresql: PostgreSQL, tmp_path: Path) -> None:
-    settings = {"database_url": postgresql.url, "lease_seconds": 2}
+    settings: dict[str, Any] = {"database_url": postgresql.url, "lease_seconds": 2}
     with running_service(NO_S3, tmp_path / "state", **settings) as service:
         assert answers(service)
         running = service.client.submit(ENDLESS)["id"]
