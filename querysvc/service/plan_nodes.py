@@ -52,6 +52,8 @@ class _Builder:
         self._scans = scans
         self._names: dict[tuple[int, int], str] = {}
         self._is_restricted = False
+        self._shown: frozenset[str | None] = frozenset()
+        """Under a policy: the columns that it shows."""
 
     def query(self, query: tree.Query) -> PlanNode:
         node = self._body(query)
@@ -169,6 +171,8 @@ class _Builder:
         reference = scan.reference
         table = f"{reference.catalog}:{reference.database}:{reference.table.name}"
         used = [reference.columns[index] for index in reference.used_columns]
+        if self._is_restricted:  # a row filter reads hidden columns too
+            used = [column for column in used if column.name in self._shown]
         details = () if self._is_restricted else domain_texts(scan)
         return PlanNode(
             "TableScan",
@@ -178,10 +182,12 @@ class _Builder:
         )
 
     def subquery(self, relation: tree.Subquery) -> PlanNode:
-        before = self._is_restricted
-        self._is_restricted = before or relation.is_barrier
+        before = self._is_restricted, self._shown
+        if relation.is_barrier and not self._is_restricted:
+            self._is_restricted = True
+            self._shown = frozenset(item.name for item in relation.query.output)
         node = self.query(relation.query)
-        self._is_restricted = before
+        self._is_restricted, self._shown = before
         return node
 
     def unnest(self, relation: tree.Unnest) -> PlanNode:

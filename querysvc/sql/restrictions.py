@@ -65,7 +65,7 @@ class Restriction:
         output = tuple(tree.Field(item.name, item.expression.type) for item in kept)
         query = tree.Query(output, tree.Select(items, source.item, where=shown))
         relation = tree.Subquery(
-            self._queries.context.next_relation(), output, query, is_barrier=shown is not None
+            self._queries.context.next_relation(), output, query, is_barrier=bool(filters)
         )
         columns = {
             id(item): tree.ColumnReference(item.expression.type, relation.id, index)

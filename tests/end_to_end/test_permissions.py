@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import boto3
-import botocore.config
-import botocore.exceptions
-import psycopg
 import pytest
-from trino.dbapi import connect as trino_connect
-from trino.exceptions import TrinoUserError
 
-from querysvc.client import Client, ServiceError
-from querysvc.server import open_authenticator
-from querysvc.service.auth import KeyRequest
-from querysvc.settings import load_settings
+from querysvc.client import ServiceError
 from tests.end_to_end.conftest import DDL
 from tests.end_to_end.test_rejects import TABLE
-from tests.support.running_service import RunningService, running_service
-from tests.support.s3 import REGION, S3Server, free_port
+from tests.support.office import REFUSALS, Office, open_office
+from tests.support.s3 import S3Server
 
 EU = "id < 10"
 PEOPLE = "table:shop.people"
@@ -29,103 +19,15 @@ VIEW = "CREATE VIEW shop.notes AS SELECT id, note FROM shop.orders"
 DENIED = "columns [amount] in table or view awsdatacatalog.shop.orders"
 
 
-@dataclass
-class Office:
-    """A service with grants: the analyst may read some cells of some tables."""
-
-    service: RunningService
-    keys: dict[str, str]
-    pair: tuple[str, str]
-    pg_port: int
-
-    def client(self, who: str) -> Client:
-        return Client(self.service.url, api_key=self.keys[who], timeout_seconds=120)
-
-    def rows(self, sql: str, who: str = "ann") -> list[list[Any]]:
-        with self.client(who) as client:
-            return list(client.rows(client.run(sql)["id"]))
-
-    def grant(self, to: str, action: str, on: str, **parts: Any) -> str:
-        with self.client("root") as client:
-            made = client.post("/v1/grants", {"to": to, "actions": [action], "on": on, **parts})
-        return str(made["id"])
-
-    def trino(self, sql: str, who: str = "ann") -> list[list[Any]]:
-        port = int(self.service.url.rpartition(":")[2])
-        with trino_connect(  # type: ignore[no-untyped-call]
-            host="127.0.0.1",
-            port=port,
-            http_scheme="http",
-            catalog="awsdatacatalog",
-            schema="shop",
-            # The Python client sends secrets over TLS only, unless told as a bare header.
-            http_headers={"Authorization": f"Bearer {self.keys[who]}"},
-        ) as connection:
-            cursor = connection.cursor()
-            cursor.execute(sql)
-            found: list[list[Any]] = cursor.fetchall()
-            return found
-
-    def postgresql(self, sql: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(
-            host="127.0.0.1",
-            port=self.pg_port,
-            user="ann",
-            password=self.keys["ann"],
-            dbname="awsdatacatalog",
-            sslmode="disable",
-            autocommit=True,
-        ) as connection:
-            return connection.execute(sql.encode()).fetchall()
-
-    def aws(self, name: str) -> Any:
-        return boto3.client(
-            name,
-            endpoint_url=self.service.url,
-            region_name=REGION,
-            aws_access_key_id=self.pair[0],
-            aws_secret_access_key=self.pair[1],
-            config=botocore.config.Config(retries={"total_max_attempts": 1}),
-        )
-
-    def athena(self, sql: str) -> list[list[str | None]]:
-        athena = self.aws("athena")
-        query_id = athena.start_query_execution(
-            QueryString=sql, ResultConfiguration={"OutputLocation": "s3://data/ann/"}
-        )["QueryExecutionId"]
-        while True:
-            status = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"][
-                "Status"
-            ]
-            if status["State"] == "FAILED":
-                raise ServiceError("FAILED", status["StateChangeReason"])
-            if status["State"] == "SUCCEEDED":
-                break
-        found = athena.get_query_results(QueryExecutionId=query_id)["ResultSet"]["Rows"]
-        return [[cell.get("VarCharValue") for cell in row["Data"]] for row in found[1:]]
-
-
 @pytest.fixture(scope="module")
 def office(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     folder = tmp_path_factory.mktemp("office")
-    pg_port = free_port()
-    with running_service(s3.url, folder, auth="keys", pg_port=pg_port) as running:
-        with open_authenticator(load_settings(None, {"state_dir": running.state_dir})) as keys:
-            made = {
-                "root": keys.create_key(KeyRequest("root", frozenset({"admin"}))).secret_text,
-                "ann": keys.create_key(KeyRequest("ann", frozenset({"analyst"}))).secret_text,
-                "eve": keys.create_key(KeyRequest("eve")).secret_text,
-            }
-            pair = keys.create_key_pair(KeyRequest("ann", frozenset({"analyst"})))
-        aws = (pair.pair.access_key_id, pair.secret_access_key)
-        office = Office(running, made, aws, pg_port)
-        for statement in (*DDL, VIEW, "CREATE DATABASE secret"):
-            office.rows(statement, "root")
-        office.rows(
-            "CREATE EXTERNAL TABLE secret.plans (id bigint) STORED AS PARQUET"
-            " LOCATION 's3://data/orders/'",
-            "root",
-        )
+    plans = (
+        "CREATE EXTERNAL TABLE secret.plans (id bigint) STORED AS PARQUET"
+        " LOCATION 's3://data/orders/'"
+    )
+    statements = (*DDL, VIEW, "CREATE DATABASE secret", plans)
+    with open_office(s3, folder, statements) as office:
         on = "table:shop.orders"
         office.grant("user:ann", "select", on, columns=["id", "note", "day"], row_filter=EU)
         office.grant("role:analyst", "select", "table:shop.notes")
@@ -135,7 +37,7 @@ def office(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
         yield office
 
 
-@pytest.fixture(params=["rest", "trino", "athena", "postgresql"])
+@pytest.fixture(params=["rest", "trino", "athena", "postgresql", "flightsql"])
 def ask(office: Office, request: pytest.FixtureRequest) -> Callable[[str], list[Any]]:
     """A statement of the analyst over some wire: rows of text."""
     wires: dict[str, Callable[[str], list[Any]]] = {
@@ -143,15 +45,14 @@ def ask(office: Office, request: pytest.FixtureRequest) -> Callable[[str], list[
         "trino": office.trino,
         "athena": office.athena,
         "postgresql": office.postgresql,
+        "flightsql": office.flightsql,
     }
     run = wires[request.param]
     return lambda sql: [[None if cell is None else str(cell) for cell in row] for row in run(sql)]
 
 
 def refused(run: Callable[[str], object], sql: str) -> str:
-    with pytest.raises(
-        (ServiceError, TrinoUserError, botocore.exceptions.ClientError, psycopg.Error)
-    ) as caught:
+    with pytest.raises(REFUSALS) as caught:
         run(sql)
     return str(caught.value)
 

@@ -127,7 +127,9 @@ class _Analysis:
         table = self._table_name(node.name)
         self._check_schema(table)
         found = self._metadata.relation(table.catalog_name, table.database_name, table.name)
-        if found is not None and not node.if_not_exists:
+        # What may not be read is told alike whether or not it exists: creating it will tell.
+        is_told = found is not None and found.visible != ()
+        if is_told and not node.if_not_exists:
             raise self._fail(
                 ErrorCode.TABLE_ALREADY_EXISTS,
                 f"Destination table '{_dotted(table)}' already exists",
