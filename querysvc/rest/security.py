@@ -22,8 +22,9 @@ async def _caller(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> Principal:
     authenticate: Authenticate = request.app.state.authenticate
-    key = None if credentials is None else credentials.credentials
-    return await asyncio.to_thread(authenticate, key)
+    if credentials is None:
+        return authenticate(None)  # nothing is looked up for it
+    return await asyncio.to_thread(authenticate, credentials.credentials)
 
 
 Caller = Annotated[Principal, Depends(_caller)]

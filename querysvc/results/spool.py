@@ -66,13 +66,12 @@ class SpoolDirectory:
         return frozenset(names)
 
     def commit(self, query_id: str, ends: tuple[BatchEnd, ...]) -> None:
-        """Make a finished result durable: its stream first, then the index that vouches for it."""
+        """Make a finished result durable, before its query is told to have succeeded."""
         _sync(self.stream_path(query_id))
-        target = self.index_path(query_id)
-        draft = target.with_suffix(".index-draft")
-        draft.write_bytes(b"".join(_ENTRY.pack(end.offset, end.rows) for end in ends))
-        _sync(draft)
-        draft.replace(target)
+        with self.index_path(query_id).open("wb") as sink:
+            sink.write(b"".join(_ENTRY.pack(end.offset, end.rows) for end in ends))
+            sink.flush()
+            os.fsync(sink.fileno())
 
     def open(self, query_id: str) -> SpoolReader:
         """A finished result; RESULT_EXPIRED when its files are gone."""

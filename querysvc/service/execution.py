@@ -90,8 +90,9 @@ class QueryRunner:
         running = RunningQuery(claimed, live, parts.watchers, deadline=deadline)
         with structlog.contextvars.bound_contextvars(query_id=query_id):
             parts.running.add(running)
-            # What an earlier run left must not be taken for this run's.
-            parts.spools.delete(query_id)
+            if claimed.fencing_token > 1:
+                # What an earlier run left must not be taken for this run's.
+                parts.spools.delete(query_id)
             parts.watchers.publish(claimed.execution)
             try:
                 completion = self._complete(running)

@@ -66,6 +66,8 @@ class WorkerProcess:
     scratch: Path
     pid: int = 0
     pid_descriptor: int = -1
+    statm: int = -1
+    """The kernel's counts of its pages (proc(5)), kept open: they are read for every query."""
     queries: int = 0
     owner: str = ""
     """Whose query it ran last (ExecutionPlan.owner)."""
@@ -103,9 +105,10 @@ class WorkerProcess:
         """End the process, if it still runs, and let go of it."""
         self.kill()
         self.peer.close()  # Tells a process that is still starting to end.
-        if self.pid_descriptor >= 0:
-            os.close(self.pid_descriptor)
-            self.pid_descriptor = -1
+        for descriptor in (self.pid_descriptor, self.statm):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.pid_descriptor = self.statm = -1
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def is_running(self) -> bool:
@@ -134,10 +137,9 @@ class WorkerProcess:
         return max(0, data - (resident - shared)) * _PAGE_BYTES
 
     def _pages(self) -> list[int]:
-        """The kernel's counts (proc(5), statm); zeros once the process is gone."""
+        """All of statm; zeros once the process is gone."""
         try:
-            with open(f"/proc/{self.pid}/statm", "rb") as statm:
-                return list(map(int, statm.read().split()))
+            return list(map(int, os.pread(self.statm, 256, 0).split())) or [0] * 7
         except OSError:
             return [0] * 7
 
@@ -349,6 +351,9 @@ class Supervisor:
         if worker.queries == 0:
             try:
                 worker.pid_descriptor = os.pidfd_open(int(report["ready"]))
+                worker.statm = os.open(
+                    f"/proc/{int(report['ready'])}/statm", os.O_RDONLY | os.O_CLOEXEC
+                )
             except OSError:
                 worker.is_dead = True  # it ends when its socket is closed
                 return

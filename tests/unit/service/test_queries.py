@@ -572,7 +572,11 @@ def test_what_an_earlier_run_left_is_not_taken_for_the_result(
 ) -> None:
     harness = build(state, tmp_path)
     query = harness.submit()
+    now = query.submitted_at
+    earlier = state.claim("node", now=now, lease_expires_at=now, running_max_default=1)
+    assert earlier is not None
     harness.spools.text_path(query.id, ".csv").write_text("stale")
+    state.release(query.id, earlier.fencing_token)
     harness.dispatcher.start()
     harness.dispatcher.wake()
     harness.service.wait(query.id, ADA, timeout_seconds=10)
