@@ -55,6 +55,14 @@ class WrittenColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class Buckets:
+    """Hive's buckets: a partition's rows whose columns' hashes are equal, modulo, share a file."""
+
+    columns: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class WriteLayout:
     """How rows become files: the last `partition_keys` columns are keys, and not in the files.
 
@@ -64,6 +72,7 @@ class WriteLayout:
     format: FileFormat
     columns: tuple[WrittenColumn, ...]
     partition_keys: int = 0
+    buckets: Buckets | None = None
 
     @property
     def data_columns(self) -> tuple[WrittenColumn, ...]:

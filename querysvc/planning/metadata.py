@@ -10,7 +10,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import REJECT_COLUMNS, REJECTS, TableColumn
 from querysvc.planning.views import view_info
 from querysvc.sql.metadata import TableInfo, ViewInfo
-from querysvc.types.algebra import BIGINT, VARCHAR, TimestampTz, TrinoType
+from querysvc.types.algebra import BIGINT, INTEGER, VARCHAR, TimestampTz, TrinoType
 from querysvc.types.hive import from_hive
 from querysvc_catalog.errors import CatalogError, EntityNotFoundError
 from querysvc_catalog.model import Column, DatabaseName, Table, TableName
@@ -27,7 +27,8 @@ _HIDDEN = (
     TableColumn("$file_size", BIGINT, is_hidden=True),
     TableColumn("$file_modified_time", TimestampTz(3), is_hidden=True),
 )
-_HIDDEN_OF_PARTITIONED = (*_HIDDEN, TableColumn("$partition", VARCHAR, is_hidden=True))
+_PARTITION = TableColumn("$partition", VARCHAR, is_hidden=True)
+_BUCKET = TableColumn("$bucket", INTEGER, is_hidden=True)
 
 
 class CatalogMetadata:
@@ -105,7 +106,13 @@ def table_columns(table: Table) -> tuple[TableColumn, ...]:
     keys = tuple(
         TableColumn(c.name, _type(table, c), is_partition_key=True) for c in table.partition_keys
     )
-    return (*data, *keys, *(_HIDDEN_OF_PARTITIONED if keys else _HIDDEN))
+    descriptor = table.storage_descriptor
+    is_bucketed = descriptor is not None and bool(descriptor.bucket_columns)
+    return (
+        *(*data, *keys, *_HIDDEN),
+        *((_PARTITION,) if keys else ()),
+        *((_BUCKET,) if is_bucketed else ()),
+    )
 
 
 def _type(table: Table, column: Column) -> TrinoType:

@@ -1,9 +1,10 @@
 """Objects that a reader must not see yet: those of writes that have not committed.
 
 S3 has no transaction over several objects: the objects of an INSERT come to exist one after the
-other. Their names begin with the id of the query that writes them, and the state knows which
-queries' writes are committed. A reader takes the count of commits before it looks for partitions
-and objects; what was not committed by then it hides, however much of it the listing shows.
+other. Their names begin with the id of the query that writes them (after a bucket's number), and
+the state knows which queries' writes are committed. A reader takes the count of commits before it
+looks for partitions and objects; what was not committed by then it hides, however much of it the
+listing shows.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from querysvc.plan import StoredObject
 from querysvc.storage.locations import Location
 
 _WRITER: Final = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?=[_.-]|$)"
+    r"(?:[0-9]{6}_0_)?"
+    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?=[_.-]|$)"
 )
-_ID_LENGTH: Final = 36
 
 
 class CommittedWrites(Protocol):
@@ -48,5 +49,5 @@ def _seen(objects: Iterable[StoredObject], hidden: frozenset[str]) -> Iterable[S
 
 def writer_of(key: str) -> str | None:
     """The id of the query that wrote an object of ours; None where the name tells none."""
-    name = key.rpartition("/")[2]
-    return name[:_ID_LENGTH] if _WRITER.match(name) else None
+    found = _WRITER.match(key.rpartition("/")[2])
+    return found[1] if found is not None else None

@@ -214,6 +214,7 @@ def new_table(statement: CreateTableAs, location: str, query_id: str, session: S
             "write.compression": form.compression.value,
             WRITER_PARAMETER: query_id,
             **({own: form.compression.value} if own else {}),
+            **({"bucketing_version": "1"} if layout.buckets else {}),
         },
         table_type=_EXTERNAL,
     )
@@ -232,6 +233,8 @@ def _descriptor(layout: WriteLayout, form: FileFormat, location: str) -> Storage
         serde_info=SerDeInfo(
             serialization_library=classes.serialization_library, parameters=parameters
         ),
+        bucket_columns=layout.buckets.columns if layout.buckets else (),
+        number_of_buckets=layout.buckets.count if layout.buckets else None,
     )
 
 

@@ -64,5 +64,5 @@ def test_a_table_that_sets_nothing_aside_has_no_rejects(odd: RunningService) -> 
 
 
 def test_nothing_is_written_to_rejects(odd: RunningService) -> None:
-    with pytest.raises(ServiceError):
+    with pytest.raises(ServiceError, match="Inserting into rejects is not supported"):
         odd.client.run("INSERT INTO shop.\"odd$rejects\" VALUES ('a', 1, 1, '', '', '', '', '')")

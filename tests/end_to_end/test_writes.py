@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
+from querysvc.client import ServiceError
 from tests.end_to_end.conftest import ENDLESS, until
 from tests.support.running_service import RunningService
 from tests.support.s3 import S3Server
@@ -125,3 +127,26 @@ def test_the_cost_of_a_write_is_that_of_its_query(service: RunningService, table
         for sql in (query, f"CREATE TABLE made.other AS {query}")
     ]
     assert estimates[0]["scanned_bytes"] == estimates[1]["scanned_bytes"] > 0
+
+
+@pytest.mark.parametrize("form", ["PARQUET", "JSON"])
+def test_rows_of_a_bucket_are_in_its_one_file(
+    service: RunningService, table: str, form: str
+) -> None:
+    name = f"made.bucketed_{form.lower()}"
+    service.client.run(
+        f"CREATE TABLE {name} WITH (format = '{form}', bucketed_by = ARRAY['note'],"
+        " bucket_count = 5, partitioned_by = ARRAY['day']) AS"
+        " SELECT id, note, day FROM shop.orders"
+    )
+
+    def rows(sql: str) -> list[list[Any]]:
+        return list(service.client.rows(service.client.run(sql)["id"]))
+
+    counted = 'SELECT count(*), count(DISTINCT "$path"), count(DISTINCT "$bucket") FROM '
+    assert rows(counted + name) == [[2000, 10, 5]]
+    scattered = f'SELECT note, day FROM {name} GROUP BY 1, 2 HAVING count(DISTINCT "$bucket") > 1'
+    assert rows(scattered) == []
+    assert "INTO 5 BUCKETS" in repr(rows(f"SHOW CREATE TABLE {name}"))
+    with pytest.raises(ServiceError, match="INSERT into the bucketed table"):
+        service.client.run(f"INSERT INTO {name} VALUES (1, 'x', DATE '2024-01-01')")

@@ -18,6 +18,7 @@ from querysvc.write_plan import Compression, WriteLayout
 _SECOND: Final = 1_000_000
 _GROUP_ROWS: Final = 1 << 20
 _GROUP_BYTES: Final = 64 << 20
+_BUCKET_GROUP_BYTES: Final = 1 << 20
 _PARQUET_CODECS: Final = {
     Compression.NONE: "none",
     Compression.GZIP: "gzip",
@@ -40,6 +41,9 @@ class _GroupedFile:
         self._columns = layout.data_columns
         self._schema = file_schema(self._columns)
         self._sink = pa.OSFile(str(path), "wb")
+        # Each bucket has a file open.
+        files = layout.buckets.count if layout.buckets is not None else 1
+        self._bytes_max = max(_GROUP_BYTES // files, _BUCKET_GROUP_BYTES)
         self._held: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0
 
@@ -55,7 +59,7 @@ class _GroupedFile:
         self._held.append(batch)
         self._rows += batch.num_rows
         self._bytes += batch.nbytes
-        if self._rows >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES:
+        if self._rows >= _GROUP_ROWS or self._bytes >= self._bytes_max:
             self._flush()
 
     def close(self) -> None:

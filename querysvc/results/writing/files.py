@@ -14,6 +14,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.results.writing.arrays import fitted
 from querysvc.results.writing.avro import AvroFile
 from querysvc.results.writing.base import FileWriter
+from querysvc.results.writing.buckets import in_buckets
 from querysvc.results.writing.columnar import OrcFile, ParquetFile
 from querysvc.results.writing.delimited import DelimitedLines, QuotedLines
 from querysvc.results.writing.json_lines import JsonLines
@@ -51,16 +52,24 @@ class WriteJob:
     partitions_max: int
 
 
+@dataclass(slots=True)
+class _OpenFile:
+    """A file that rows are added to."""
+
+    name: str
+    writer: FileWriter
+    rows: int = 0
+
+
 class FileSet:
-    """The files of one write; one is open at a time, for a partition's rows come together."""
+    """The files of one write: one partition's are open at a time, for its rows come together."""
 
     def __init__(self, job: WriteJob, finished: Callable[[WrittenFile], None]) -> None:
         self._job = job
         self._finished = finished
-        self._writer: FileWriter | None = None
-        self._name = ""
         self._values: tuple[str, ...] = ()
-        self._rows = 0
+        self._files: dict[int | None, _OpenFile] = {}
+        """Of the partition, by bucket; None where there are no buckets."""
         self._partitions: set[tuple[str, ...]] = set()
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -75,27 +84,44 @@ class FileSet:
             self._add(values, [array.slice(start, rows) for array in arrays])
 
     def close(self) -> None:
-        """Finish the file that is open."""
-        if self._writer is None:
-            return
-        self._writer.close()
-        path = self._job.directory / self._name
-        size = path.stat().st_size
-        self._writer = None
-        self._finished(WrittenFile(self._name, self._values, self._rows, size))
+        """Finish the files that are open."""
+        for bucket in list(self._files):
+            self._finish(bucket)
+
+    def _finish(self, bucket: int | None) -> None:
+        file = self._files.pop(bucket)
+        file.writer.close()
+        size = (self._job.directory / file.name).stat().st_size
+        self._finished(WrittenFile(file.name, self._values, file.rows, size))
 
     def _add(self, values: tuple[str, ...], arrays: Sequence[pa.Array]) -> None:
-        if self._writer is not None and values != self._values:
+        if values != self._values:
             self.close()
-        if self._writer is None:
-            self._open(values)
-        assert self._writer is not None, "a file is open now"
-        self._writer.write(arrays)
-        self._rows += len(arrays[0])
-        if self._writer.size >= self._job.file_bytes:
-            self.close()
+            self._values = values
+        self._count_partition(values)
+        layout = self._job.layout
+        if layout.buckets is None:
+            file = self._append(None, arrays)
+            if file.writer.size >= self._job.file_bytes:
+                self._finish(None)
+            return
+        for bucket, rows in in_buckets(layout, layout.buckets, arrays):
+            self._append(bucket, rows)
 
-    def _open(self, values: tuple[str, ...]) -> None:
+    def _append(self, bucket: int | None, arrays: Sequence[pa.Array]) -> _OpenFile:
+        file = self._files.get(bucket)
+        if file is None:
+            layout = self._job.layout
+            # Hive and Trino read a bucket's number off the name.
+            number = "" if bucket is None else f"{bucket:06}_0_"
+            name = f"{number}{self._job.query_id}_{uuid.uuid4()}{_suffix(layout)}"
+            writer = _WRITERS[layout.format.storage_format](layout, self._job.directory / name)
+            file = self._files[bucket] = _OpenFile(name, writer)
+        file.writer.write(arrays)
+        file.rows += len(arrays[0])
+        return file
+
+    def _count_partition(self, values: tuple[str, ...]) -> None:
         self._partitions.add(values)
         if len(self._partitions) > self._job.partitions_max:
             raise QueryServiceError(
@@ -103,12 +129,6 @@ class FileSet:
                 f"Exceeded limit of {self._job.partitions_max} partitions for one write; the"
                 " setting write_partitions_max raises it",
             )
-        layout = self._job.layout
-        self._name = f"{self._job.query_id}_{uuid.uuid4()}{_suffix(layout)}"
-        self._values, self._rows = values, 0
-        self._writer = _WRITERS[layout.format.storage_format](
-            layout, self._job.directory / self._name
-        )
 
 
 def _suffix(layout: WriteLayout) -> str:

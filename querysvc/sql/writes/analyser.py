@@ -7,7 +7,7 @@ from typing import Final
 
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import Session
-from querysvc.plan import AnalysedStatement, TableColumn
+from querysvc.plan import REJECTS, AnalysedStatement, TableColumn
 from querysvc.sql.analyser import analyse_query
 from querysvc.sql.metadata import MetadataReader, ViewInfo
 from querysvc.sql.parser import ParsedStatement
@@ -198,6 +198,8 @@ class _Analysis:
             raise self._fail(ErrorCode.TABLE_NOT_FOUND, f"Table '{_dotted(name)}' does not exist")
         if isinstance(found, ViewInfo):
             raise self._fail(ErrorCode.NOT_SUPPORTED, "Inserting into views is not supported")
+        if found.table.table_type == REJECTS:
+            raise self._fail(ErrorCode.NOT_SUPPORTED, "Inserting into rejects is not supported")
         visible = [column for column in found.columns if not column.is_hidden]
         layout = layouts.table_layout(found.table, visible)
         chosen = self._insert_columns(node, visible)

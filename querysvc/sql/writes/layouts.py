@@ -10,6 +10,10 @@ from querysvc.errors import ErrorCode, StatementError
 from querysvc.plan import TableColumn
 from querysvc.sql.writes.codecs import CODECS, codec_named
 from querysvc.types.algebra import (
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    REAL,
     VARBINARY,
     VARCHAR,
     Array,
@@ -21,7 +25,7 @@ from querysvc.types.algebra import (
     Varchar,
 )
 from querysvc.types.hive import to_hive
-from querysvc.write_plan import Compression, FileFormat, WriteLayout, WrittenColumn
+from querysvc.write_plan import Buckets, Compression, FileFormat, WriteLayout, WrittenColumn
 from querysvc_catalog.errors import CatalogError
 from querysvc_catalog.model import Table
 from querysvc_catalog.serde_options import unescape_delimiter
@@ -29,6 +33,7 @@ from querysvc_catalog.serdes import StorageFormat, resolve_format, serde_propert
 from querysvc_catalog.types import format_type
 
 _KEY_TYPES_REFUSED: Final = (Array, Map, Row)
+_BUCKETED: Final = (BOOLEAN, REAL, DOUBLE, DATE)
 
 
 def is_text(type_: TrinoType) -> bool:
@@ -67,6 +72,36 @@ def new_layout(
     _check_keys(layout)
     _check_csv(layout)
     return layout
+
+
+def with_buckets(layout: WriteLayout, buckets: Buckets | None) -> WriteLayout:
+    """The layout with its rows in buckets."""
+    if buckets is None:
+        return layout
+    types = {column.name: column.type for column in layout.data_columns}
+    keys = {column.name for column in layout.key_columns}
+    for name in buckets.columns:
+        if name in keys:
+            raise StatementError(
+                ErrorCode.INVALID_TABLE_PROPERTY,
+                f"Bucketing column '{name}' is a partition column",
+            )
+        if name not in types:
+            raise StatementError(
+                ErrorCode.INVALID_TABLE_PROPERTY,
+                f"Bucketing columns {_listed([name])} not present in schema",
+            )
+        if not is_bucketed(types[name]):
+            raise StatementError(
+                ErrorCode.NOT_SUPPORTED,
+                f"Cannot create a table bucketed on an unsupported type: {name} {types[name]}",
+            )
+    return replace(layout, buckets=buckets)
+
+
+def is_bucketed(type_: TrinoType) -> bool:
+    """Whether Hive's hash is known of a type, as Trino knows it."""
+    return type_.is_integer or isinstance(type_, Varchar) or type_ in _BUCKETED
 
 
 def table_layout(table: Table, columns: Sequence[TableColumn]) -> WriteLayout:

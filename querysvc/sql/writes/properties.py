@@ -13,12 +13,14 @@ from querysvc.errors import ErrorCode, StatementError
 from querysvc.sql import syntax
 from querysvc.sql.writes.codecs import CODECS, codec_named
 from querysvc.sql.writes.parser import Property, refuse_duplicates
-from querysvc.write_plan import Compression, FileFormat
+from querysvc.write_plan import Buckets, Compression, FileFormat
 from querysvc_catalog.serdes import StorageFormat
 
 _FORMATS: Final = {str(each): each for each in CODECS}
 _UNLOADED: Final = {name: each for name, each in _FORMATS.items() if each is not StorageFormat.CSV}
 _LEVELS: Final = range(1, 23)
+_BUCKETS: Final = range(1, 501)
+"""One file is open for each."""
 _FIELD_DELIMITER: Final = "field.delim"
 
 
@@ -32,6 +34,8 @@ class WriteProperties:
     compression_level: int | None = None
     external_location: str | None = None
     partitioned_by: tuple[str, ...] = ()
+    bucketed_by: tuple[str, ...] = ()
+    bucket_count: int = 0
     serde_parameters: dict[str, str] = field(default_factory=dict)
     has_format: bool = False
 
@@ -48,6 +52,12 @@ class WriteProperties:
         if form is not StorageFormat.TEXTFILE and _FIELD_DELIMITER in parameters:
             raise _invalid(f"field_delimiter is for text files, not for format {form}")
         return FileFormat(form, compression, self.compression_level, parameters)
+
+    def buckets(self) -> Buckets | None:
+        """The buckets, if there are any."""
+        if bool(self.bucketed_by) != bool(self.bucket_count):
+            raise _invalid("bucketed_by and bucket_count must be specified together")
+        return Buckets(self.bucketed_by, self.bucket_count) if self.bucketed_by else None
 
 
 def read_table_properties(properties: tuple[Property, ...], catalog: str) -> WriteProperties:
@@ -181,6 +191,16 @@ def _partitioned_by(found: WriteProperties, value: object) -> None:
     found.partitioned_by = _names(value)
 
 
+def _bucketed_by(found: WriteProperties, value: object) -> None:
+    found.bucketed_by = _names(value)
+
+
+def _bucket_count(found: WriteProperties, value: object) -> None:
+    if not isinstance(value, int) or value not in _BUCKETS:
+        raise _BadValueError(f"[{value}] is not from {_BUCKETS[0]} to {_BUCKETS[-1]}")
+    found.bucket_count = value
+
+
 def _serde(name: str) -> _Reader:
     def read(found: WriteProperties, value: object) -> None:
         character = _text(value)
@@ -232,6 +252,8 @@ _TABLE_PROPERTIES: Final[Mapping[str, _Reader]] = {
     "compression_level": _level,
     "external_location": _location,
     "partitioned_by": _partitioned_by,
+    "bucketed_by": _bucketed_by,
+    "bucket_count": _bucket_count,
     "field_delimiter": _serde(_FIELD_DELIMITER),
     "textfile_field_separator": _serde(_FIELD_DELIMITER),
     "textfile_field_separator_escape": _serde("escape.delim"),
@@ -241,10 +263,7 @@ _TABLE_PROPERTIES: Final[Mapping[str, _Reader]] = {
     "csv_escape": _serde("escapeChar"),
     "table_type": _table_type,
     "is_external": _is_external,
-    **{
-        name: _refused(name)
-        for name in ("bucketed_by", "bucket_count", "sorted_by", "location", "partitioning")
-    },
+    **{name: _refused(name) for name in ("sorted_by", "location", "partitioning")},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from querysvc.engines.duckdb.readers.failures import BadValue
 from querysvc.engines.duckdb.readers.page_checksums import PageChecksums
 from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
 from querysvc.engines.duckdb.readers.watch import LineWatch
-from querysvc.errors import QueryServiceError
+from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import StoredObject, TableColumn, TableReference
 from querysvc.tree import LiteralValue
 from querysvc_catalog.model import StorageDescriptor
@@ -304,9 +305,33 @@ def _partition_name(reference: TableReference, file: File) -> LiteralValue:
     return "/".join(f"{key}={value!s}" for key, value in pairs)
 
 
+def _bucket(_reference: TableReference, file: File) -> LiteralValue:
+    """The number that Hive, Trino and Athena put into the names of a bucketed table's objects."""
+    name = file.stored.key.rpartition("/")[2]
+    for pattern in _BUCKETS:
+        match = pattern.fullmatch(name)
+        if match is not None:
+            return int(match[1])
+    raise QueryServiceError(
+        ErrorCode.HIVE_INVALID_METADATA,
+        f"{file.stored.address}: its name does not tell the number of its bucket",
+    )
+
+
+_BUCKETS: Final = tuple(
+    map(
+        re.compile,
+        (
+            r"[0-9]{8}_[0-9]{6}_[0-9]{5}_[a-z0-9]{5}_bucket-([0-9]+)(?:[-_.].*)?",
+            r"([0-9]+)_[0-9]+.*",
+            r"bucket_([0-9]+)(?:_[0-9]+)?",
+        ),
+    )
+)
 _HIDDEN: Final[dict[str, Callable[[TableReference, File], LiteralValue]]] = {
     "$path": lambda _reference, file: file.stored.address,
     "$file_size": lambda _reference, file: file.stored.size,
     "$file_modified_time": _modified,
     "$partition": _partition_name,
+    "$bucket": _bucket,
 }

@@ -92,7 +92,26 @@ REFUSED = [
     (f"CREATE TABLE n WITH (compression_level = 3) AS {ANY}", "compression_level is for ZSTD"),
     (f"CREATE TABLE n WITH (field_delimiter = ',') AS {ANY}", "field_delimiter is for text files"),
     (f"CREATE TABLE n WITH (table_type = 'ICEBERG') AS {ANY}", "NOT_SUPPORTED: CREATE TABLE AS of"),
-    (f"CREATE TABLE n WITH (bucket_count = 3) AS {ANY}", "NOT_SUPPORTED: the table property"),
+    (f"CREATE TABLE n WITH (bucket_count = 3) AS {ANY}", "must be specified together"),
+    (f"CREATE TABLE n WITH (bucketed_by = ARRAY['x']) AS {ANY}", "must be specified together"),
+    (
+        f"CREATE TABLE n WITH (bucketed_by = ARRAY['x'], bucket_count = 501) AS {ANY}",
+        "[501] is not from 1 to 500",
+    ),
+    (
+        f"CREATE TABLE n WITH (bucketed_by = ARRAY['q'], bucket_count = 3) AS {ANY}",
+        "Bucketing columns [q] not present in schema",
+    ),
+    (
+        "CREATE TABLE n WITH (bucketed_by = ARRAY['y'], partitioned_by = ARRAY['y'],"
+        f" bucket_count = 3) AS {ANY}",
+        "Bucketing column 'y' is a partition column",
+    ),
+    (
+        "CREATE TABLE n WITH (bucketed_by = ARRAY['x'], bucket_count = 3) AS SELECT 1.5 AS x",
+        "Cannot create a table bucketed on an unsupported type: x decimal(2,1)",
+    ),
+    (f"CREATE TABLE n WITH (sorted_by = ARRAY['x']) AS {ANY}", "NOT_SUPPORTED: the table property"),
     (f"CREATE TABLE n WITH (external_location = 'x') AS {ANY}", "External location is not a valid"),
     (
         "CREATE TABLE n AS SELECT TIMESTAMP '2020-01-01 00:00:00' AS x",
