@@ -1,6 +1,7 @@
 """Record in which buckets a real Trino puts values, for tests/conformance/data/buckets.json.
 
-    python -m tests.support.bucket_oracle --url http://127.0.0.1:18477 > tests/conformance/data/buckets.json
+    python -m tests.support.bucket_oracle --url http://127.0.0.1:18477
+        > tests/conformance/data/buckets.json
 
 Trino needs a hive connector, as for tests.support.format_oracle, and a schema hive.bk.
 """

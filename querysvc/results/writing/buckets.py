@@ -1,7 +1,8 @@
 """Hive's bucketing function, version 1: which bucket a row belongs to, as Trino's connector has it.
 
 A column's hash is Java's of its value (a text's takes its bytes of UTF-8, signed, and begins with 1
-where the type has a length, as Hive's varchar, unlike its string), NULL's is 0; a row's is 31 times that of the columns before plus the next column's.
+where the type has a length, as Hive's varchar, unlike its string), NULL's is 0; a row's is 31 times
+that of the columns before plus the next column's.
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ def analyse(sql: str, *parameters: str) -> WriteStatement:
 
 
 ANY = "SELECT 1 AS x, 2 AS y"
+BY_Y = "partitioned_by = ARRAY['y']"
 REFUSED = [
     (f"CREATE TABLE t AS {ANY}", "Destination table 'awsdatacatalog.w.t' already exists"),
     ("CREATE TABLE n AS SELECT 1", "MISSING_COLUMN_NAME: line 1:1: Column name not specified at"),
@@ -103,8 +104,7 @@ REFUSED = [
         "Bucketing columns [q] not present in schema",
     ),
     (
-        "CREATE TABLE n WITH (bucketed_by = ARRAY['y'], partitioned_by = ARRAY['y'],"
-        f" bucket_count = 3) AS {ANY}",
+        f"CREATE TABLE n WITH (bucketed_by = ARRAY['y'], {BY_Y}, bucket_count = 3) AS {ANY}",
         "Bucketing column 'y' is a partition column",
     ),
     (
