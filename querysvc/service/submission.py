@@ -63,7 +63,8 @@ class Submitter:
         self._admission.check_request(submission)
         work_group = self._groups.get(submission.work_group)
         require_work_group(principal, work_group.name)
-        mark = fingerprint(submission)
+        # Only a token that comes again is compared.
+        mark = "" if submission.client_request_token is None else fingerprint(submission)
         known = self._known(submission, principal, mark)
         if known is not None:
             return known

@@ -73,6 +73,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        self._writers.close()
         self.engine.dispose()
 
     def _connect_to_write(self) -> Connection:

@@ -29,6 +29,7 @@ class GroupCommit:
         self._line = threading.Lock()
         self._waiting = 0
         self._batch: _Batch | None = None
+        self._connection: Connection | None = None
 
     @property
     def waiting(self) -> int:
@@ -44,7 +45,7 @@ class GroupCommit:
             with self._line:
                 self._waiting -= 1
             if self._batch is None:
-                self._batch = _Batch(self._connect())
+                self._batch = _Batch(self._connected())
             batch = self._batch
             # Also when the block raises: that may be for what is not durable before.
             afterwards.callback(batch.wait)
@@ -55,6 +56,17 @@ class GroupCommit:
                 if not self._waiting or batch.is_over:
                     self._batch = None
                     batch.end()
+
+    def close(self) -> None:
+        """Close the connection; the next writer opens another."""
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        return self._connection
 
 
 class _Batch:
@@ -99,8 +111,8 @@ class _Batch:
         except BaseException as error:  # whoever waits is to raise it
             self._failure = error
             self._connection.invalidate()  # its transaction may still be open
-        finally:
             self._connection.close()
+        finally:
             self._ended.set()
 
     def wait(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Delete, Table, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -86,7 +87,7 @@ class SqlWorkGroups(_Documents):
     def get_work_group(self, name: str) -> WorkGroup | None:
         with self._database.read() as connection:
             document = connection.scalar(_WORK_GROUP, {"name": name})
-        return None if document is None else from_document(WorkGroup, loads(document))
+        return None if document is None else _work_group(document)
 
     def list_work_groups(self) -> tuple[WorkGroup, ...]:
         return self._all(work_groups, WorkGroup, work_groups.c.name)
@@ -104,6 +105,11 @@ class SqlWorkGroups(_Documents):
 
     def delete_work_group(self, name: str) -> bool:
         return self._delete(work_groups, work_groups.c.name == name)
+
+
+@lru_cache(maxsize=64)
+def _work_group(document: str) -> WorkGroup:
+    return from_document(WorkGroup, loads(document))
 
 
 def _work_group_row(work_group: WorkGroup) -> Document:

@@ -104,10 +104,10 @@ _HAS_DATA = select(_W.c.has_data).where(_W.c.query_id == bindparam("query_id"))
 
 def commit_write(connection: Connection, query_id: str, committed_at: datetime) -> None:
     """Make the query's write visible as of this transaction, in the order of commits."""
-    own = _W.c.query_id == query_id
     has_data = connection.scalar(_HAS_DATA, {"query_id": query_id})
     if has_data is None:
         return
+    own = _W.c.query_id == query_id
     if not has_data:
         connection.execute(delete(_W).where(own))
         return
