@@ -19,6 +19,7 @@ FAMILIES: Final = (
     "approximations",
     "array_lambdas",
     "arrays",
+    "bases",
     "binary",
     "collecting",
     "conditional",

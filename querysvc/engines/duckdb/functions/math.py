@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import unicodedata
 from typing import Any, Final
 
-from querysvc.engines.duckdb.functions.human_readable import saturated
 from querysvc.engines.duckdb.functions.registry import (
-    ArrowFunction,
     CallSite,
     Macro,
     ScalarTable,
 )
-from querysvc.engines.duckdb.functions.vectorised import by_row, failure
 from querysvc.engines.duckdb.lowering.comparisons import compare
 from querysvc.engines.duckdb.lowering.fragments import (
     NULL,
@@ -30,11 +25,9 @@ from querysvc.errors import ErrorCode
 from querysvc.types.algebra import Decimal
 
 _LIMITS: Final = {"tinyint": 127, "smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
-_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PRECISION_MAX: Final = 38
 _SHORT_PRECISION: Final = 18
 _LONG_MIN: Final = -(2**63)
-_LONG_MAX: Final = 2**63 - 1
 _INVALID: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
 
 
@@ -342,80 +335,6 @@ def _bit_count(site: CallSite) -> Sql:
     return bind(site.arguments, body)
 
 
-def _bucket_of(value: float, first: float, second: float, count: int) -> int:
-    """The bucket of a value, where `count` of equal width lie between two bounds."""
-    if count <= 0:
-        raise failure(_INVALID, "bucketCount must be greater than 0")
-    if math.isnan(value):
-        raise failure(_INVALID, "operand must not be NaN")
-    if not (math.isfinite(first) and math.isfinite(second)):
-        raise failure(_INVALID, "bounds must be finite")
-    if first == second:
-        raise failure(_INVALID, "bounds cannot equal each other")
-    low, high = min(first, second), max(first, second)
-    if value < low:
-        bucket = 0
-    elif value > high:
-        bucket = count + 1
-    else:
-        bucket = saturated(count * (value - low) / (high - low) + 1)
-    if bucket > _LONG_MAX:
-        raise failure(ErrorCode.NUMERIC_VALUE_OUT_OF_RANGE, "Bucket for value is out of range")
-    return bucket if first < second else count - bucket + 1
-
-
-def _bin_of(value: float, bins: list[float | None]) -> int:
-    """How many of the sorted bins' lower bounds the value has reached; not all are looked at."""
-    if not bins:
-        raise failure(_INVALID, "Bins cannot be an empty array")
-    if math.isnan(value):
-        raise failure(_INVALID, "Operand cannot be NaN")
-    low, high = 0, len(bins)
-    while low < high:
-        first, last = bins[low], bins[high - 1]
-        if first is not None and last is not None and first > last:
-            raise failure(_INVALID, "Bin values are not sorted in ascending order")
-        middle = (low + high) // 2
-        bound = bins[middle]
-        if bound is None or not math.isfinite(bound):
-            raise failure(_INVALID, "Bin values must be finite")
-        low, high = (low, middle) if value < bound else (middle + 1, high)
-    return low
-
-
-def _from_base(text: str, radix: int) -> int:
-    _check_radix(radix)
-    digits = text[1:] if text[:1] in ("-", "+") else text
-    value = 0
-    for character in digits:
-        digit = unicodedata.decimal(character, None)  # Java takes every script's digits
-        if digit is None:
-            digit = _DIGITS.find(character.lower()) if character.isascii() else -1
-        if not 0 <= digit < radix:
-            raise failure(_INVALID, f"Not a valid base-{radix} number: {text}")
-        value = value * radix + digit
-    value = -value if text[:1] == "-" else value
-    if not digits or not _LONG_MIN <= value <= _LONG_MAX:
-        raise failure(_INVALID, f"Not a valid base-{radix} number: {text}")
-    return value
-
-
-def _to_base(value: int, radix: int) -> str:
-    _check_radix(radix)
-    number, digits = abs(value), ""
-    while number or not digits:
-        number, digit = divmod(number, radix)
-        digits = _DIGITS[digit] + digits
-    if len(digits) == 64:  # with its sign more than the type's 64 characters
-        raise failure(ErrorCode.GENERIC_INTERNAL_ERROR, "Character count exceeds length limit 64")
-    return f"-{digits}" if value < 0 else digits
-
-
-def _check_radix(radix: int) -> None:
-    if not 2 <= radix <= 36:
-        raise failure(_INVALID, "Radix must be between 2 and 36")
-
-
 SCALARS: Final[ScalarTable] = {
     "abs": _abs,
     "acos": _within("acos"),
@@ -441,7 +360,6 @@ SCALARS: Final[ScalarTable] = {
     "e": "CAST('2.718281828459045' AS DOUBLE)",
     "exp": "exp({0})",
     "floor": _whole("floor"),
-    "from_base": ArrowFunction(by_row(_from_base)),
     "greatest": _extreme("greatest", ">"),
     "infinity": "CAST('inf' AS DOUBLE)",
     "is_finite": "isfinite({0})",
@@ -472,8 +390,5 @@ SCALARS: Final[ScalarTable] = {
     "sqrt": "CASE WHEN {0} < 0 THEN CAST('nan' AS DOUBLE) ELSE sqrt({0}) END",
     "tan": _finite("tan"),
     "tanh": "tanh({0})",
-    "to_base": ArrowFunction(by_row(_to_base)),
     "truncate": _truncate,
-    "width_bucket(double,array(double))": ArrowFunction(by_row(_bin_of)),
-    "width_bucket(double,double,double,bigint)": ArrowFunction(by_row(_bucket_of)),
 }

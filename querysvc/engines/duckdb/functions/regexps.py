@@ -13,7 +13,6 @@ from querysvc.engines.duckdb.functions.native_regexps import (
     native_replacement,
 )
 from querysvc.engines.duckdb.functions.registry import (
-    ArrowFunction,
     CallSite,
     ScalarEntry,
     ScalarTable,
@@ -245,6 +244,23 @@ def _native_count(site: CallSite) -> Sql | None:
     return None if found is None else Sql(f"len({found})")
 
 
+def _native_position(site: CallSite) -> Sql | None:
+    """Behind what stands before the first match."""
+    pattern = _walked(site)
+    native = _native(site)
+    if pattern is None or native is None or len(site.arguments) > 2:
+        return None
+    before = text_literal(f"\\A((?s:.*?))(?:{native.text})")
+
+    def body(text: Sql) -> Sql:
+        place = Sql(f"(length(regexp_extract({text}, {before}, 1)) + 1)")
+        is_found = Sql(f"regexp_matches({text}, {pattern})")
+        missing = Sql(f"(CASE WHEN {text} IS NOT NULL THEN CAST(-1 AS BIGINT) END)")
+        return case([(is_found, place)], missing)
+
+    return bind([site.arguments[0]], body)
+
+
 def _native_split(site: CallSite) -> Sql | None:
     pattern = _walked(site)
     return pattern and Sql(f"string_split_regex({site.arguments[0]}, {pattern})")
@@ -285,7 +301,7 @@ SCALARS: Final[ScalarTable] = {
     "regexp_extract": _either(_native_extract, _extract),
     "regexp_extract_all": _either(_native_all, _extract_all),
     "regexp_like": _either(_native_like, _like),
-    "regexp_position": ArrowFunction(by_row(_position)),
+    "regexp_position": _either(_native_position, _position),
     "regexp_replace": _either(_native_replace, _replace),
     _LAMBDA: _replace_by_lambda,
     "regexp_split": _either(_native_split, _split),

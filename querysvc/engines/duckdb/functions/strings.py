@@ -299,6 +299,38 @@ def _hamming(site: CallSite) -> Sql:
 _LEVENSHTEIN: Final = by_row(string_algorithms.levenshtein)
 _HAMMING: Final = by_row(string_algorithms.hamming)
 
+
+def _nth_position(site: CallSite) -> Sql:
+    """One of the first occurrences natively; they may overlap."""
+    wanted = site.constant(2) if site.is_constant(2) else None
+    part_ = site.constant(1) if site.is_constant(1) else None
+    if not (isinstance(wanted, int) and 1 <= wanted <= _NATIVE_OCCURRENCES and part_):
+        general = by_row(string_algorithms.position)
+        return site.call_python(general, *zip(site.arguments, site.types, strict=True))
+    searched = site.arguments[1]
+
+    def body(text: Sql) -> Sql:
+        place = Sql(f"strpos({text}, {searched})")
+        for _ in range(1, wanted):
+            place = bind([place], lambda found: _next_position(text, searched, found))
+        return Sql(f"CAST({place} AS BIGINT)")
+
+    return bind([site.arguments[0]], body)
+
+
+def _next_position(text: Sql, searched: Sql, found: Sql) -> Sql:
+    after = Sql(f"strpos(substr({text}, {found} + 1), {searched})")
+    nowhere = Sql(f"({found} = 0)")
+    return bind(
+        [after],
+        lambda next_: Sql(
+            f"(CASE WHEN {nowhere} OR {next_} = 0 THEN 0 ELSE {found} + {next_} END)"
+        ),
+    )
+
+
+_NATIVE_OCCURRENCES: Final = 4
+
 SCALARS: Final[ScalarTable] = {
     "format": java_format.lower_format,
     "char2hexint": ArrowFunction(by_row(string_algorithms.char_to_hex)),
@@ -332,7 +364,7 @@ SCALARS: Final[ScalarTable] = {
     "split_to_multimap": ArrowFunction(by_row(string_algorithms.split_to_multimap)),
     "starts_with": "starts_with({0}, {1})",
     "strpos(varchar(x),varchar(y))": "CAST(strpos({0}, {1}) AS BIGINT)",
-    "strpos(varchar(x),varchar(y),bigint)": ArrowFunction(by_row(string_algorithms.position)),
+    "strpos(varchar(x),varchar(y),bigint)": _nth_position,
     "substring": _substring,
     "translate": "translate({0}, {1}, {2})",
     "trim": _trim("trim"),

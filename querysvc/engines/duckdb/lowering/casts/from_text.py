@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -37,6 +38,7 @@ _INTEGER_NAMES: Final[Mapping[str, str]] = {
 
 _DIGITS = r"'\s*[+-]?[0-9]+\s*'"
 _FLOATING = r"'\s*[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[fFdD]?)\s*'"
+_PLAIN_NUMBER = r"'-?[0-9]{1,15}(\.[0-9]{1,15})?'"
 _DECIMAL = r"'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?'"
 
 
@@ -63,11 +65,13 @@ def _to_integer(site: CastSite) -> Sql:
 
 def _to_floating(site: CastSite) -> Sql:
     def body(value: Sql) -> Sql:
+        plain = Sql(f"regexp_full_match({value}, {_PLAIN_NUMBER})")
         digits = f"rtrim(trim({value}), 'fFdD')"
         infinity = Sql(f"replace({value}, 'inity', '')")
         named = case([(Sql(f"contains({value}, 'Inf')"), infinity)], Sql(digits))
         parsed = Sql(f"TRY_CAST({named} AS {site.target_type})")
-        return _checked(value, parsed, _FLOATING, _cannot(value, site.target.base_name.upper()))
+        checked = _checked(value, parsed, _FLOATING, _cannot(value, site.target.base_name.upper()))
+        return case([(plain, Sql(f"CAST({value} AS {site.target_type})"))], checked)
 
     return bind([site.value], body)
 
@@ -191,7 +195,7 @@ def _clock(site: CastSite, parts: Sql, precision: int) -> Sql:
     )
 
 
-def _parsed_timestamp(site: CastSite, precision: int, *, is_zoned: bool) -> Sql:
+def _parsed_timestamp(site: CastSite, precision: int, *, is_zoned: bool = False) -> Sql:
     what = "timestamp"
 
     def with_parts(value: Sql, parts: Sql) -> Sql:
@@ -218,8 +222,24 @@ def _parsed_timestamp(site: CastSite, precision: int, *, is_zoned: bool) -> Sql:
 
 
 def _to_timestamp(site: CastSite) -> Sql:
+    """The usual form by DuckDB's own cast; any other, and a day that is none, by its parts."""
     assert isinstance(site.target, Timestamp)
-    return _parsed_timestamp(site, site.target.precision, is_zoned=False)
+    exact = site.target.precision
+    precision = min(exact, 6)
+    fraction = rf"(\.[0-9]{{1,{precision}}})?" if precision else ""
+    usual = text_literal(
+        "[1-9][0-9]{3}-[01][0-9]-[0-3][0-9]( ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+        f"{fraction})?"
+    )
+
+    def body(value: Sql) -> Sql:
+        by_parts = _parsed_timestamp(replace(site, value=value), exact)
+        native = f"TRY_CAST({value} AS TIMESTAMP)"
+        return Sql(
+            f"coalesce(CASE WHEN regexp_full_match({value}, {usual}) THEN {native} END, {by_parts})"
+        )
+
+    return bind([site.value], body)
 
 
 def _to_timestamp_tz(site: CastSite) -> Sql:
