@@ -103,6 +103,8 @@ class PlanFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is unt
     def __init__(self, client: RangeClient) -> None:
         super().__init__()
         self._client = client
+        self._known: dict[str, int] = {}
+        """Paths that were found: an engine asks four times about each file."""
 
     def path(self, object_index: int, suffix: str = "") -> str:
         """The path to give to DuckDB; `suffix` like `.parquet` or `.csv.gz`."""
@@ -152,6 +154,14 @@ class PlanFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is unt
         return self.modified(path)
 
     def _find(self, path: str) -> int | None:
+        found = self._known.get(path)
+        if found is None:
+            found = self._look_up(path)
+            if found is not None:
+                self._known[path] = found
+        return found
+
+    def _look_up(self, path: str) -> int | None:
         match = _NAME.fullmatch(path)
         if match is None:
             return None

@@ -29,6 +29,9 @@ _COPIES_PER_TURN_BYTES = 32 << 20
 """Cached bytes that are copied before other queries get the event loop."""
 _WINDOW_SEGMENTS_MIN = 4
 _AHEAD_BYTES_MIN = 32 << 20
+_CACHED_AHEAD_BYTES_MIN = 8 << 20
+"""The same for bytes of the node's cache, which have no latency (TPC-H's queries over cached bytes:
+17 ms of this process's time instead of 33, as the window's pages need not be made)."""
 _AHEAD_BYTES_PER_SECOND = 2_000_000_000
 """How far to fetch ahead: what a fast link delivers during one request's latency. Room that is used
 again is already mapped and in the processor's cache; touching all of a large window first costs
@@ -104,12 +107,16 @@ class QueryFeed:
         self._running = 0
         self._taken_bytes = 0
         self._ahead_bytes = _AHEAD_BYTES_MIN
+        self._cached_ahead_bytes = _CACHED_AHEAD_BYTES_MIN
         self._latency_seconds = float("inf")
         self._is_pump_due = False
         self._is_closed = False
         self._pressed: tuple[int, int] | None = None
         """The demand that was told to be without room, and how many releases came before."""
         self._releases = 0
+        self._ready: list[bytes] = []
+        """Positions of what arrived, and other messages, until the event loop's turn ends."""
+        self._untold: list[bytes] = []
         self._writer: asyncio.StreamWriter | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -203,6 +210,7 @@ class QueryFeed:
             self._demands.append(fetch)
             # A reader waits for what was not even begun: what lies in the window is not wanted yet.
             self._ahead_bytes = min(self._ahead_bytes * 2, self.window.size)
+            self._cached_ahead_bytes = min(self._cached_ahead_bytes * 2, self.window.size)
 
     def _accept(self, segment: Segment, *, is_demanded: bool) -> _Fetch:
         if segment.object_index >= len(self._objects):
@@ -238,14 +246,18 @@ class QueryFeed:
                 self._discard(fetch, self._cutoff_error())
                 continue
             length = fetch.segment.length
-            if fetch.is_demanded or self._taken_bytes + length <= self._ahead_bytes:
+            pieces = self._cached(fetch.segment)
+            ahead = self._ahead_bytes if pieces is None else self._cached_ahead_bytes
+            if fetch.is_demanded or self._taken_bytes + length <= ahead:
                 fetch.position = self.window.allocate(length)
             if fetch.position is None:
                 self._put_back(fetch)
                 return
             self._taken_bytes += length
             self._started_bytes += length
-            if self._serve_cached(fetch):
+            if pieces is not None:
+                self.counts.cached_bytes += length
+                self._deliver(fetch, pieces)
                 copied += length
                 continue
             self._running += 1
@@ -279,15 +291,10 @@ class QueryFeed:
             self._pressed = state
             self._tell(protocol.numbers_message(Kind.PRESSURE, [fetch.segment.id]))
 
-    def _serve_cached(self, fetch: _Fetch) -> bool:
-        segment = fetch.segment
+    def _cached(self, segment: Segment) -> list[memoryview] | None:
+        """The segment's bytes out of the node's cache, if they are all there."""
         key = self._cache_key(self._objects[segment.object_index])
-        pieces = self._cache.get(key, segment.offset, segment.offset + segment.length)
-        if pieces is None:
-            return False
-        self.counts.cached_bytes += segment.length
-        self._deliver(fetch, pieces)
-        return True
+        return self._cache.get(key, segment.offset, segment.offset + segment.length)
 
     async def _fetch(self, fetch: _Fetch) -> None:
         segment = fetch.segment
@@ -322,8 +329,8 @@ class QueryFeed:
             self.window.view[at : at + len(piece)] = piece
             at += len(piece)
         fetch.is_ready = True
-        ready = protocol.POSITION.pack(fetch.segment.id, fetch.position)
-        self._tell(protocol.message(Kind.READY, ready))
+        self._tell_soon()
+        self._ready.append(protocol.POSITION.pack(fetch.segment.id, fetch.position))
 
     def _discard(self, fetch: _Fetch, error: QueryServiceError) -> None:
         self._fetches.pop(fetch.segment.id, None)
@@ -345,8 +352,24 @@ class QueryFeed:
         self._ahead_bytes = max(self._ahead_bytes, min(wanted, self.window.size))
 
     def _tell(self, data: bytes) -> None:
+        self._tell_soon()
+        self._untold.append(data)
+
+    def _tell_soon(self) -> None:
+        if not self._ready and not self._untold:
+            asyncio.get_running_loop().call_soon(self._tell_all)
+
+    def _tell_all(self) -> None:
+        """Tell what this turn of the event loop brought: a small object is hardly worth a send.
+
+        What arrived goes first: a word about a segment's lack of room is then out of date.
+        """
+        ready, self._ready = b"".join(self._ready), []
+        untold, self._untold = self._untold, []
+        if ready:
+            untold.insert(0, protocol.message(Kind.READY, ready))
         if self._writer is not None and not self._is_closed:
-            self._writer.write(data)
+            self._writer.write(b"".join(untold))
 
     def _is_over_cutoff(self) -> bool:
         limit = self._limits.scanned_bytes_max

@@ -21,6 +21,9 @@ from querysvc.storage.protocol import Kind
 from querysvc.storage.segments import Segment, SegmentIndex
 
 _SMALL_READ_BYTES = 256 << 10
+_PATIENCE_SECONDS = 0.005
+"""Before a footer that was announced is demanded: thousands are read in the order in which they
+arrive, and a message for each would only say again what was said."""
 
 Range = tuple[int, int, int]
 """Object index, offset, length."""
@@ -232,7 +235,7 @@ class RangeClient:
             for low, high, found in list(index.cover(start, min(end, start + self._claim_bytes))):
                 segments = [found] if found else self._miss(object_index, low, high)
                 for segment in segments:
-                    if not segment.has_arrived and not segment.is_demanded:
+                    if not (segment.has_arrived or segment.is_demanded or segment.is_kept):
                         segment.is_demanded = True
                         demanded.append(segment)
                 claimed = claimed or segments[0]
@@ -241,6 +244,14 @@ class RangeClient:
         if demanded:
             self._send(protocol.segments_message(Kind.DEMAND, [_wire(one) for one in demanded]))
         return claimed
+
+    def _demand(self, segment: Segment) -> None:
+        """Ask for one segment now, unless that was done."""
+        with self._lock:
+            is_due = not (segment.has_arrived or segment.is_demanded)
+            segment.is_demanded |= is_due
+        if is_due:
+            self._send(protocol.segments_message(Kind.DEMAND, [_wire(segment)]))
 
     def _miss(self, object_index: int, start: int, end: int) -> list[Segment]:
         """Make segments for what nobody announced; small reads in sequence read on ahead.
@@ -271,7 +282,9 @@ class RangeClient:
             arrival = segment.arrival
         if arrival is not None and not arrival.is_set():
             self._flush_released()
-            arrival.wait()
+            if not arrival.wait(0 if segment.is_demanded else _PATIENCE_SECONDS):
+                self._demand(segment)
+                arrival.wait()
         if segment.error is not None:
             # A fresh exception each time: threads would share (and garble) one traceback.
             raise QueryServiceError(segment.error.code, segment.error.message)
