@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from querysvc.engines.duckdb import priority
 from querysvc.engines.duckdb.messages import PeerClosedError, send_request
+from querysvc.engines.duckdb.priority import CpuUse
 from querysvc.engines.duckdb.requests import Cancel, EncodeText, Proceed, RunPlan, plan_objects
 from querysvc.engines.duckdb.sandbox import Layer
 from querysvc.engines.duckdb.settings import SupervisorSettings
@@ -101,6 +103,7 @@ class DuckDBEngine:
         self._gateway = gateway
         self._settings = settings
         self._supervisor = Supervisor(settings)
+        self._cpu_use = CpuUse()
 
     def execute(
         self, plan: ExecutionPlan, spool: Path, control: ExecutionControl
@@ -129,7 +132,7 @@ class DuckDBEngine:
             descriptor = _create(target)
             try:
                 limits = ResourceLimits(timeout_seconds=3600)
-                run = _Run(self._supervisor, self._settings, limits, NoControl())
+                run = _Run(self._supervisor, self._settings, limits, NoControl(), self._cpu_use)
                 run.run(EncodeText(columns), (source, descriptor))
             finally:
                 os.close(descriptor)
@@ -182,7 +185,7 @@ class DuckDBEngine:
     def _run(
         self, request: RunPlan, descriptors: tuple[int, ...], control: ExecutionControl
     ) -> _Run:
-        run = _Run(self._supervisor, self._settings, request.plan.limits, control)
+        run = _Run(self._supervisor, self._settings, request.plan.limits, control, self._cpu_use)
         run.run(request, descriptors)
         return run
 
@@ -196,8 +199,11 @@ class _Run:
         settings: SupervisorSettings,
         limits: ResourceLimits,
         control: ExecutionControl,
+        cpu_use: CpuUse,
     ) -> None:
         self._supervisor = supervisor
+        self._cpu_use = cpu_use
+        self._cpu_began = self._cpu_seconds = 0.0
         self._settings = settings
         self._limits = limits
         self._control = control
@@ -217,14 +223,18 @@ class _Run:
         self._only_estimates = isinstance(request, RunPlan) and request.is_estimate
         is_healthy = False
         cancelled = _WakeUp()
+        owner = _owner(request)
         try:
-            worker = self._supervisor.lend(_owner(request))
+            worker = self._supervisor.lend(owner)
         except BaseException:
             cancelled.close()
             raise
         try:
             self._control.on_cancel(cancelled.set)
             worker.hold_memory(int(self._limits.memory_bytes * _MEMORY_MAPPED_MAX))
+            self._cpu_began = priority.cpu_seconds(worker.pid)
+            if self._cpu_use.is_heavy(owner):
+                worker.yield_processor()
             worker.peer.setblocking(True)
             send_request(worker.peer, request, descriptors)
             worker.peer.setblocking(False)
@@ -235,6 +245,8 @@ class _Run:
             self._failure = self._failure or self._crash(worker)
         finally:
             cancelled.close()
+            self._watch_processor(worker)
+            self._cpu_use.add(owner, self._cpu_seconds)
             self._supervisor.give_back(worker, is_healthy=is_healthy)
         if self._failure is not None:
             raise self._failure
@@ -270,6 +282,7 @@ class _Run:
                 f"Query exceeded its memory limit of {self._limits.memory_bytes} bytes",
             )
             self._kill_at = now
+        self._watch_processor(worker)
         if now >= self._deadline and self._failure is None:
             self._interrupt(
                 worker,
@@ -281,6 +294,12 @@ class _Run:
             )
         if self._kill_at is not None and now >= self._kill_at:
             worker.kill()
+
+    def _watch_processor(self, worker: WorkerProcess) -> None:
+        used = priority.cpu_seconds(worker.pid) - self._cpu_began
+        self._cpu_seconds = max(self._cpu_seconds, used)
+        if self._cpu_seconds > priority.SHORT_CPU_SECONDS:
+            worker.yield_processor()
 
     def _interrupt(self, worker: WorkerProcess, failure: Exception) -> None:
         """Ask the worker to stop, and set the time at which it is ended."""

@@ -28,6 +28,7 @@ import structlog
 
 import querysvc
 import querysvc_catalog
+from querysvc.engines.duckdb import priority
 from querysvc.engines.duckdb.messages import PeerClosedError, ReportBuffer, send_request
 from querysvc.engines.duckdb.settings import SupervisorSettings
 from querysvc.engines.duckdb.zygote import Fork
@@ -76,6 +77,8 @@ class WorkerProcess:
     is_ready: bool = False
     """It said so while it was still lent (one read may bring its last two reports)."""
     is_dead: bool = False
+    has_yielded: bool = False
+    """It is less important than others now (see priority.py)."""
 
     def read(self) -> list[dict[str, Any]]:
         """The reports that arrived; marks the worker dead at the end of its socket."""
@@ -121,6 +124,17 @@ class WorkerProcess:
         """What the process holds for itself alone; 0 once it is gone."""
         _, resident, shared, *_ = self._pages()
         return (resident - shared) * _PAGE_BYTES
+
+    def yield_processor(self) -> None:
+        """Let others go first from now on."""
+        if not self.has_yielded and self.is_running():
+            self.has_yielded = True
+            priority.lower(self.pid)
+
+    def regain_processor(self) -> bool:
+        """Be like others again; False where the system does not allow that."""
+        self.has_yielded = self.has_yielded and not priority.restore(self.pid)
+        return not self.has_yielded
 
     def hold_memory(self, bytes_max: int) -> None:
         """Make the kernel refuse the process more memory of its own than this, used or not.
@@ -229,6 +243,7 @@ class Supervisor:
             is_healthy
             and not worker.is_dead
             and worker.queries < self._settings.queries_per_worker_max
+            and worker.regain_processor()
         )
         with self._lock:
             self._lent.discard(worker)
