@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev demo serve check lint format test tools benchmarks conformance \
-        conformance-live conformance-data clean
+        conformance-live conformance-data spark clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -66,6 +66,11 @@ conformance: tools  ## Pass rates of a file in the oracle's form, over REST: FIL
 conformance-live: dev  ## Generated statements against a live Trino: TRINO=http://… SEED=1 EACH=5
 	$(BIN)/python -m tests.support.fuzz.live --url $(or $(TRINO),http://127.0.0.1:18090) \
 	  --seed $(or $(SEED),1) --each $(or $(EACH),5)
+
+spark: dev tools  ## The guide for Spark with a real Spark (450 MB of downloads)
+	@test -d .tools/spark/lib || $(PYTHON) -m venv .tools/spark
+	$(BIN)/uv pip install --quiet --python .tools/spark pyspark==3.5.6
+	$(BIN)/python -m tests.support.spark_guide $(CURDIR)/.tools/spark/bin/python
 
 conformance-data: dev  ## Register TPC-H tiny in a running service: SERVER=… S3=…
 	$(BIN)/python -m tests.support.conformance_data --server $(or $(SERVER),http://127.0.0.1:8080) \

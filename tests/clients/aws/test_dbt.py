@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.clients.aws.conftest import REGION, Aws
+from tests.clients.aws.guides import blocks
 from tests.support.s3 import S3Server
 from tests.support.tools import require_tool
 
@@ -22,8 +23,12 @@ pytestmark = pytest.mark.xdist_group("dbt")  # the project is built once
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copytree(PROJECT, tmp_path_factory.mktemp("dbt") / "project"))
+def project(tmp_path_factory: pytest.TempPathFactory, aws: Aws, s3: S3Server) -> Path:
+    """The project, with the guide's profile."""
+    made = Path(shutil.copytree(PROJECT, tmp_path_factory.mktemp("dbt") / "project"))
+    (profile,) = blocks("dbt-athena", "yaml", aws.service.url, s3.url)
+    (made / "profiles.yml").write_text(profile)
+    return made
 
 
 @pytest.fixture(scope="module")
