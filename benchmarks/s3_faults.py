@@ -1,6 +1,6 @@
 """All of S3's faults at all places of a read: how each run ended, and that no answer was wrong.
 
-python -m benchmarks.s3_faults [--seconds 600]
+python -m benchmarks.s3_faults [--seconds 3000]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.support.s3_faults import cases, fault_stack
 def main() -> None:
     """Run the matrix in a fixed random order until it or the time is over."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--seconds", type=float, default=3000.0)
     options = parser.parse_args()
     matrix = cases()
     random.Random(8).shuffle(matrix)

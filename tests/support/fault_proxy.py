@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import http.server
+import re
 import socket
 import struct
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 from urllib.parse import urlsplit
 
 
@@ -27,6 +29,8 @@ class Fault(StrEnum):
     HTML = "a web page with status 200"
     SHORT = "a shorter body that claims to be whole"
     NO_RANGE = "status 200 without a Content-Range"
+    LOST_KEYS = "a listing that lost its last key"
+    LOST_PAGE = "a listing that ends before its next page"
 
 
 @dataclass(eq=False)
@@ -150,8 +154,8 @@ class FaultProxy:
         if fault is Fault.NO_RANGE:
             status = 200
             headers = [(k, v) for k, v in headers if k.lower() != "content-range"]
-        if fault is Fault.SHORT:
-            data = data[: len(data) // 2]
+        if fault in _BODIES:
+            data = _BODIES[fault](data)
         if fault not in (Fault.TRUNCATE, Fault.STALL_BODY):
             told = response.getheader("Content-Length") if request.command == "HEAD" else None
             _send(request, status, headers, data, length=told)
@@ -175,6 +179,27 @@ class FaultProxy:
             self._server.shutdown()
             self._server.server_close()
             thread.join()
+
+
+def _half(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def _without_last_key(data: bytes) -> bytes:
+    start, end = data.rfind(b"<Contents>"), data.rfind(b"</Contents>")
+    return data if start < 0 else data[:start] + data[end + len(b"</Contents>") :]
+
+
+def _without_next_page(data: bytes) -> bytes:
+    truncated = data.replace(b"<IsTruncated>false<", b"<IsTruncated>true<")
+    return re.sub(rb"<NextContinuationToken>.*?</NextContinuationToken>", b"", truncated)
+
+
+_BODIES: Final[dict[Fault, Callable[[bytes], bytes]]] = {
+    Fault.SHORT: _half,
+    Fault.LOST_KEYS: _without_last_key,
+    Fault.LOST_PAGE: _without_next_page,
+}
 
 
 def _send(

@@ -29,11 +29,14 @@ EXPECTED: Final = [FILES * ROWS, FILES * ROWS * (ROWS - 1) // 2, "row 0", "row 9
 FORMATS: Final = ("parquet", "csv", "json", "gzip")
 PLACES: Final = ("list", "first", "middle", "last")
 TIMES: Final = (1, 3, None)
+DELETED: Final = 404
+OF_LISTINGS: Final = (Fault.LOST_KEYS, Fault.LOST_PAGE)
 FAULTS: Final[tuple[tuple[Fault, int], ...]] = (
-    *((Fault.STATUS, status) for status in (429, 500, 502, 503)),
-    *((fault, 503) for fault in Fault if fault is not Fault.STATUS),
+    *((Fault.STATUS, status) for status in (DELETED, 429, 500, 502, 503)),
+    *((fault, 503) for fault in Fault if fault is not Fault.STATUS and fault not in OF_LISTINGS),
 )
-_SETTINGS: Final = {
+_NO_SUCH_KEY: Final = b"<Error><Code>NoSuchKey</Code><Message>It is gone.</Message></Error>"
+_SETTINGS: Final[dict[str, Any]] = {
     "s3_range_cache_bytes": 0,
     "s3_stall_timeout_seconds": 0.4,
     "s3_retry_timeout_seconds": 3,
@@ -59,10 +62,14 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """The whole matrix, 576 cases."""
+    """The whole matrix, 648 cases."""
+    matrix = itertools.product(FORMATS, PLACES, FAULTS, TIMES)
     return [
-        Case(form, place, fault, status, times)
-        for form, place, (fault, status), times in itertools.product(FORMATS, PLACES, FAULTS, TIMES)
+        *(Case(form, place, *fault, times) for form, place, fault, times in matrix),
+        *(
+            Case(form, "list", fault, 503, times)
+            for form, fault, times in itertools.product(FORMATS, OF_LISTINGS, TIMES)
+        ),
     ]
 
 
@@ -78,7 +85,10 @@ class Stack:
         """`right`, or the error's name; AssertionError for a wrong answer."""
         self.proxy.clear()
         self.proxy.released.clear()
-        self.proxy.add(Rule(case.fault, case.times, case.status, matches=self._matcher(case)))
+        rule = Rule(case.fault, case.times, case.status, matches=self._matcher(case))
+        if case.status == DELETED:
+            rule.body = _NO_SUCH_KEY
+        self.proxy.add(rule)
         try:
             rows = ask(self.service, case.format)
         except ServiceError as error:

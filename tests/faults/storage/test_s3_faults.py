@@ -9,9 +9,10 @@ import pytest
 from querysvc.errors import ErrorCode
 from tests.support.fault_proxy import Fault
 from tests.support.s3 import require_versitygw
-from tests.support.s3_faults import Case, Stack, cases, fault_stack
+from tests.support.s3_faults import DELETED, Case, Stack, cases, fault_stack
 
 PART = cases()[::23]
+"""Every format, place and kind of fault is in it."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,12 @@ def test_the_answer_is_right_or_a_named_error(stack: Stack, case: Case) -> None:
     ended = stack.run(case)
     assert ended == "right" or ended in ErrorCode.__members__
     assert ended != ErrorCode.GENERIC_INTERNAL_ERROR.name
-    if case.fault is Fault.WRONG_ETAG and case.place != "list":
+    is_another = case.fault is Fault.WRONG_ETAG or case.status == DELETED
+    if is_another and case.place != "list":
         assert ended == ErrorCode.OBJECT_CHANGED.name, "another object is never mixed in"
+    elif case.status == DELETED:
+        assert ended != "right"
+    elif case.fault is Fault.LOST_PAGE:
+        assert ended == ErrorCode.STORAGE_UNAVAILABLE.name, "it is not asked for again"
     elif case.times == 1:
         assert ended == "right", "one fault is overcome"
