@@ -4,7 +4,7 @@ and 1,000 GetQueryExecution polls at once.
 The running queries wait for an S3 that never answers: they hold threads, connections and leases,
 as many as the service lets run, and no processor.
 
-    python benchmarks/busy_service.py [--queued 1000] [--polls 1000]
+    python -m benchmarks.busy_service [--queued 1000] [--polls 1000]
 """
 
 from __future__ import annotations
@@ -14,17 +14,13 @@ import asyncio
 import json
 import resource
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from support import Client, S3Server, median, percentile, record, service
+from benchmarks.support import Client, S3Server, median, percentile, record, service
 
 RUNNING = 64
 CHECKS = 300

@@ -55,7 +55,8 @@ def neighbours(at_once: int) -> None:
     figures |= {"ends": dict(Counter(felt.ends.values())), "wrong": felt.wrong}
     unexpected = [one for one, code in felt.ends.items() if code == "GENERIC_INTERNAL_ERROR"]
     figures |= {"unexpected": unexpected}
-    record("resource_abuse_neighbours", figures, {"p99 of others < 2 x": ratio < 2.0})
+    name = "resource_abuse_neighbours" + (f"_{at_once}" if at_once > 1 else "")
+    record(name, figures, {"p99 of others < 2 x": ratio < 2.0})
 
 
 def statements() -> None:
