@@ -126,6 +126,24 @@ def demo(
     raise typer.Exit(show.run(once=once, port=port))
 
 
+OpenMaxOption = Annotated[
+    int | None, typer.Option(min=1, help="Queries that may wait or run at once.")
+]
+RateOption = Annotated[
+    float | None, typer.Option(min=0.001, help="Submissions a second, on average.")
+]
+ScanMaxOption = Annotated[int | None, typer.Option(min=1, help="Bytes that a query may read.")]
+ScanHourMaxOption = Annotated[int | None, typer.Option(min=1, help="Bytes in an hour.")]
+ScanDayMaxOption = Annotated[int | None, typer.Option(min=1, help="Bytes in a day.")]
+ScanMonthMaxOption = Annotated[int | None, typer.Option(min=1, help="Bytes in a month.")]
+TimeoutOption = Annotated[float | None, typer.Option(min=0.1, help="Seconds of a query.")]
+MemoryMaxOption = Annotated[
+    int | None, typer.Option(min=64 << 20, help="Bytes of memory of a query.")
+]
+SpillMaxOption = Annotated[int | None, typer.Option(min=0, help="Scratch bytes of a query.")]
+ResultMaxOption = Annotated[int | None, typer.Option(min=1, help="Bytes of a result.")]
+
+
 @keys.command("create")
 def create_key(
     principal: Annotated[str, typer.Option(help="Whom the key stands for.")],
@@ -138,18 +156,16 @@ def create_key(
     description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
     expires_days: Annotated[float | None, typer.Option(min=0.01, help="Days it is valid.")] = None,
     aws: Annotated[bool, typer.Option("--aws", help="An AWS-style key pair.")] = False,
-    open_max: Annotated[
-        int | None, typer.Option(min=1, help="Queries that may wait or run at once.")
-    ] = None,
-    rate: Annotated[
-        float | None, typer.Option(min=0.001, help="Submissions a second, on average.")
-    ] = None,
-    scan_max: Annotated[
-        int | None, typer.Option(min=1, help="Bytes that a query may read.")
-    ] = None,
-    scan_hour_max: Annotated[int | None, typer.Option(min=1, help="Bytes in an hour.")] = None,
-    scan_day_max: Annotated[int | None, typer.Option(min=1, help="Bytes in a day.")] = None,
-    scan_month_max: Annotated[int | None, typer.Option(min=1, help="Bytes in a month.")] = None,
+    open_max: OpenMaxOption = None,
+    rate: RateOption = None,
+    scan_max: ScanMaxOption = None,
+    scan_hour_max: ScanHourMaxOption = None,
+    scan_day_max: ScanDayMaxOption = None,
+    scan_month_max: ScanMonthMaxOption = None,
+    timeout: TimeoutOption = None,
+    memory_max: MemoryMaxOption = None,
+    spill_max: SpillMaxOption = None,
+    result_max: ResultMaxOption = None,
     config: ConfigOption = None,
     state_dir: StateDirOption = None,
 ) -> None:
@@ -171,6 +187,10 @@ def create_key(
             scanned_bytes_per_hour_max=scan_hour_max,
             scanned_bytes_per_day_max=scan_day_max,
             scanned_bytes_per_month_max=scan_month_max,
+            timeout_seconds=timeout,
+            memory_bytes=memory_max,
+            spill_bytes=spill_max,
+            result_bytes_max=result_max,
         ),
     )
     with _authenticator(config, state_dir) as authenticator:

@@ -10,6 +10,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any  # limits are read by their names
 
 import structlog
 
@@ -337,22 +338,32 @@ def limits_of(
     key: KeyLimits | None = None,
 ) -> ResourceLimits:
     """The work group's limits over the service's; a submission and a key may only lower them."""
-    own = work_group.limits
-    timeout_seconds = own.timeout_seconds or service.timeout_seconds
-    if terms.timeout_seconds is not None:
-        timeout_seconds = min(timeout_seconds, terms.timeout_seconds)
-    scans = (
-        own.scanned_bytes_max or service.scanned_bytes_max,
-        None if key is None else key.scanned_bytes_max,
-    )
     return dataclasses.replace(
         service,
-        timeout_seconds=timeout_seconds,
-        memory_bytes=own.memory_bytes or service.memory_bytes,
-        spill_bytes=service.spill_bytes if own.spill_bytes is None else own.spill_bytes,
-        scanned_bytes_max=min((one for one in scans if one is not None), default=None),
-        result_bytes_max=own.result_bytes_max or service.result_bytes_max,
+        **{
+            name: _lowest(
+                getattr(service, name) if own is None else own,
+                getattr(key, name, None),
+                getattr(terms, name, None),
+            )
+            for name in _LIMITS
+            for own in (getattr(work_group.limits, name),)
+        },
     )
+
+
+_LIMITS = (
+    "timeout_seconds",
+    "memory_bytes",
+    "spill_bytes",
+    "scanned_bytes_max",
+    "result_bytes_max",
+)
+"""Of a query: what service, work group, key and submission call alike."""
+
+
+def _lowest(*limits: float | None) -> Any:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _may_run_again(running: RunningQuery) -> bool:

@@ -119,6 +119,10 @@ class KeyLimits:
     scanned_bytes_per_hour_max: int | None = None
     scanned_bytes_per_day_max: int | None = None
     scanned_bytes_per_month_max: int | None = None
+    timeout_seconds: float | None = None
+    memory_bytes: int | None = None
+    spill_bytes: int | None = None
+    result_bytes_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

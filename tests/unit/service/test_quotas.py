@@ -11,9 +11,18 @@ import pytest
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal, QueryState
+from querysvc.plan import ResourceLimits
 from querysvc.service.admission import RefusedForNowError
+from querysvc.service.execution import limits_of
 from querysvc.state.memory import MemoryState
-from querysvc.state.values import ApiKey, KeyLimits, WorkGroupLimits, WorkGroupUpdate
+from querysvc.state.repository import SubmissionTerms
+from querysvc.state.values import (
+    ApiKey,
+    KeyLimits,
+    WorkGroup,
+    WorkGroupLimits,
+    WorkGroupUpdate,
+)
 from tests.unit.service.conftest import ADMIN, BOB, Harness, build, stop
 
 ADA = Principal("ada", frozenset({"key:k1"}))
@@ -99,6 +108,21 @@ def test_a_keys_limit_on_one_query_lowers_the_work_groups(harness: Harness) -> N
     assert refused.error.code == "EXCEEDED_SCAN_LIMIT"
     limit_key(harness, scanned_bytes_max=5000)
     assert harness.run(by=ADA).state is QueryState.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    "name", ["timeout_seconds", "memory_bytes", "spill_bytes", "result_bytes_max"]
+)
+def test_a_keys_limits_lower_its_work_groups_and_never_raise_them(name: str) -> None:
+    service, terms = ResourceLimits(), SubmissionTerms()
+    group = WorkGroup("g", limits=WorkGroupLimits(**{name: 1 << 30}))
+
+    def limit(key: KeyLimits | None) -> object:
+        return getattr(limits_of(service, group, terms, key), name)
+
+    assert limit(None) == limit(KeyLimits()) == 1 << 30
+    assert limit(KeyLimits(**{name: 7})) == 7
+    assert limit(KeyLimits(**{name: 1 << 40})) == 1 << 30
 
 
 @pytest.mark.parametrize("of_key", [True, False])
