@@ -1,9 +1,8 @@
 """The typed tree: a checked statement, every expression with its Trino type.
 
 The analyser (`querysvc.sql`) is the only producer, an engine's lowering the only consumer. Names
-are gone: a column is (relation id, field index), an output is its index, a lambda parameter an id.
-All coercions are explicit `Cast` nodes, so that operands have exactly the types that the chosen
-signature asks for. Values of literals, by type:
+are gone: a column is (relation id, field index), an output its index, a lambda parameter an id.
+Coercions are `Cast` nodes: operands have the types of the signature. Values of literals:
 
     boolean bool · integers int · real, double float · decimal Decimal · varchar, char, json,
     uuid, ipaddress str · varbinary bytes · date int (days since 1970-01-01) · time(p) int
@@ -307,6 +306,8 @@ class WindowCall(Expression):
     is_distinct: bool = False
     filter: Expression | None = None
     ignore_nulls: bool = False
+    order_by: tuple[SortItem, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
 
 
 # Relations: what stands in FROM. Ids are unique in the statement.
@@ -477,11 +478,10 @@ class Cte:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query: CTEs, body, and the order and limit of its rows.
+    """A query: CTEs, body, and the order and limit (or FETCH FIRST … WITH TIES) of its rows.
 
     `order_by` keys are OutputReferences, or (over a Select that is not distinct) expressions over
-    the Select's source, or grouping keys and aggregates. `limit` with `with_ties` is FETCH FIRST …
-    WITH TIES.
+    the Select's source, or grouping keys and aggregates.
     """
 
     output: tuple[Field, ...]

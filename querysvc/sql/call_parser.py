@@ -237,6 +237,7 @@ class CallParser(JsonParser):
             is_distinct=is_distinct,
             order_by=order_by,
             filter=self._filter(),
+            window=self._over(),
             options=options,
         )
 

@@ -12,7 +12,7 @@ from querysvc.sql.expressions.arguments import not_scalar, resolve_call
 from querysvc.sql.expressions.coercion import coerce_to
 from querysvc.sql.expressions.errors import fail, located_at, mismatch
 from querysvc.sql.expressions.printing import printed
-from querysvc.sql.functions.resolve import Resolution, resolve
+from querysvc.sql.functions.resolve import resolve
 from querysvc.sql.functions.signature import FunctionKind
 from querysvc.types.algebra import BOOLEAN, VARCHAR, Varchar
 
@@ -25,6 +25,8 @@ _RANKING: Final = frozenset(
     {"row_number", "rank", "dense_rank", "ntile", "percent_rank", "cume_dist"}
 )
 _OFFSET: Final = frozenset({"lag", "lead"})
+
+_NO_WINDOW_FILTER: Final = "FILTER is not yet supported for window functions"
 
 
 def aggregate(
@@ -63,20 +65,11 @@ def windowed(
         raise fail(ErrorCode.FUNCTION_NOT_WINDOW, node, f"Not a window function: {name}")
     _refuse_nested(node, specification, arguments, window)
     if node.filter is not None:
-        message = "FILTER is not yet supported for window functions"
-        raise fail(ErrorCode.NOT_SUPPORTED, node, message)
+        raise fail(ErrorCode.NOT_SUPPORTED, node, _NO_WINDOW_FILTER)
     _check_clauses(node, specification, name)
     _refuse_unsupported(node, kind)
+    order_by = _order_by(analyser, node, scope)
     _check_distinct(analyser, node, arguments)
-    return _window_call(node, resolution, arguments, window)
-
-
-def _window_call(
-    node: syntax.FunctionCall,
-    resolution: Resolution,
-    arguments: tuple[tree.Expression, ...],
-    window: tree.Window,
-) -> tree.Expression:
     return tree.WindowCall(
         resolution.return_type,
         resolution.signature.name,
@@ -85,6 +78,7 @@ def _window_call(
         window,
         is_distinct=node.is_distinct,
         ignore_nulls=node.null_treatment == "IGNORE",
+        order_by=order_by,
     )
 
 
@@ -111,9 +105,8 @@ def _refuse_unsupported(node: syntax.FunctionCall, kind: FunctionKind | None) ->
     if node.is_distinct and kind is FunctionKind.WINDOW:
         message = "Only aggregation window functions with DISTINCT are supported"
         raise fail(ErrorCode.NOT_SUPPORTED, node, message)
-    if node.order_by:
-        # Trino does this; tree.WindowCall has no place for it.
-        message = "ORDER BY inside a window function's arguments is not supported"
+    if node.order_by and kind is FunctionKind.WINDOW:
+        message = "Only aggregation window functions with ORDER BY are supported"
         raise fail(ErrorCode.NOT_SUPPORTED, node, message)
 
 
@@ -164,7 +157,7 @@ def _check_distinct(
             message = f"DISTINCT can only be applied to comparable types (actual: {argument.type})"
             raise mismatch(node, message)
     written = [analyser.context.type_of(argument) for argument in node.arguments]
-    for item in node.order_by:
+    for item in node.order_by if node.window is None else ():  # Trino sees to it only there
         if analyser.context.type_of(item.value) not in written:
             raise fail(
                 ErrorCode.EXPRESSION_NOT_IN_DISTINCT,
@@ -184,18 +177,34 @@ def listagg(analyser: Analyser, node: syntax.FunctionCall, scope: Scope) -> tree
         text = printed(node.arguments[0])
         message = f"Expected expression of varchar, but '{text}' has {value.type} type"
         raise mismatch(node, message)
+    window = None
+    if node.window is not None:
+        window = windows.window(analyser, scope.window(node.window), scope)
     filter_ = filter_of(analyser, node, scope)
     order_by = _order_by(analyser, node, scope)
     _check_distinct(analyser, node, (value, separator))
-    if node.window is not None:
-        message = "LISTAGG as a window function is not supported"
-        raise fail(ErrorCode.NOT_SUPPORTED, node, message)
+    if node.filter is not None and window is not None:
+        raise fail(ErrorCode.NOT_SUPPORTED, node, _NO_WINDOW_FILTER)
+    if node.is_distinct and window is not None:  # Trino tells values apart by their order too
+        raise fail(ErrorCode.NOT_SUPPORTED, node, "LISTAGG with DISTINCT over a window")
     with located_at(node):
         resolution = resolve("listagg", (VARCHAR, VARCHAR, BOOLEAN, VARCHAR, BOOLEAN))
     arguments = tuple(
         coerce_to((item, typed), VARCHAR, "LISTAGG argument")
         for item, typed in zip(node.arguments, (value, separator), strict=True)
     )
+    options = node.options or (("overflow", "ERROR"),)
+    if window is not None:
+        return tree.WindowCall(
+            VARCHAR,
+            resolution.signature.name,
+            resolution.key,
+            arguments,
+            window,
+            is_distinct=node.is_distinct,
+            order_by=order_by,
+            options=options,
+        )
     return tree.Aggregate(
         VARCHAR,
         resolution.signature.name,
@@ -204,5 +213,5 @@ def listagg(analyser: Analyser, node: syntax.FunctionCall, scope: Scope) -> tree
         node.is_distinct,
         filter_,
         order_by,
-        node.options or (("overflow", "ERROR"),),
+        options,
     )

@@ -84,8 +84,10 @@ def _kept(values: Sql, others: Sql, type_: TrinoType, *, present: bool) -> Sql:
 
 def _array_except(site: CallSite) -> Sql:
     def body(first: Sql, second: Sql) -> Sql:
-        rest = _kept(first, second, _element(site), present=False)
-        return lists.unless_null((first, second), lists.distinct(rest, _element(site)))
+        rest = lists.distinct(_kept(first, second, _element(site), present=False), _element(site))
+        # Without anything to leave out Trino hands the array through, with what it repeats.
+        all_ = case([(Sql(f"(len({second}) = 0)"), first)], rest)
+        return lists.unless_null((first, second), all_)
 
     return lists.held(site.arguments, body)
 

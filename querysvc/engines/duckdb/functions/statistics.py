@@ -17,6 +17,7 @@ from querysvc.engines.duckdb.functions.registry import (
     BatchFunction,
     call_python,
 )
+from querysvc.engines.duckdb.lowering.casts.convert import convert
 from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, bind, call, case, cast, fail
 from querysvc.errors import ErrorCode
 from querysvc.types.algebra import DOUBLE, Array
@@ -66,7 +67,8 @@ def _pairwise(name: str, *, is_null_unless_finite: bool, rows_min: int = 1) -> A
             return case([(Sql(f"isfinite({result})"), result)])
 
         largest = site.aggregate("max", size)
-        return cast(_by_size(site, largest, bind([small], body), otherwise), site.result_type)
+        found = _by_size(site, largest, bind([small], body), otherwise)
+        return convert(site.context, found, DOUBLE, site.type)
 
     return build
 

@@ -121,6 +121,11 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], ErrorCode, _Message], ...]] = (
         "Scalar sub-query has returned multiple rows",
     ),
     (
+        re.compile(r"In a DISTINCT aggregate, ORDER BY"),
+        ErrorCode.NOT_SUPPORTED,
+        "an aggregate with DISTINCT over a window, in another order than its arguments'",
+    ),
+    (
         re.compile(r"Cannot perform non-inner join on subquery"),
         ErrorCode.NOT_SUPPORTED,
         "a subquery in the condition of an outer join",

@@ -11,7 +11,7 @@ from querysvc.engines.duckdb.functions.registry import AggregateSite, apply_aggr
 from querysvc.engines.duckdb.lowering.context import Context, Handler
 from querysvc.engines.duckdb.lowering.fragments import Sql, call, case, identifier, integer_literal
 from querysvc.engines.duckdb.lowering.keys import key_form, needs_key
-from querysvc.engines.duckdb.lowering.sorting import sort_list
+from querysvc.engines.duckdb.lowering.sorting import argument_order
 from querysvc.engines.duckdb.lowering.types import not_supported
 from querysvc.tree import (
     Aggregate,
@@ -120,7 +120,7 @@ def _aggregate(context: Context, node: Aggregate) -> Sql:
     """An aggregate in the inner SELECT."""
     condition = None if node.filter is None else context.lower(node.filter)
     arguments = context.lower_all(node.arguments)
-    order = _order(context, node.order_by)
+    order = argument_order(context, node.order_by)
     site = AggregateSite(
         name=node.name,
         key=node.key,
@@ -134,13 +134,6 @@ def _aggregate(context: Context, node: Aggregate) -> Sql:
         options=node.options,
     )
     return apply_aggregate(aggregate_entry(node.name, node.key), site)
-
-
-def _order(context: Context, items: tuple[SortItem, ...]) -> str | None:
-    if not items:
-        return None
-    keys = [key_form(context.lower(item.value), item.value.type) for item in items]
-    return sort_list(keys, items)
 
 
 class _Renderer:

@@ -21,7 +21,8 @@ from querysvc.errors import ErrorCode, StatementError
 from querysvc.types.algebra import Array, Map, Row, TimestampTz, TimeTz, TrinoType
 
 INSTANT_OF_TIME_TZ = (
-    "CAST(TIMESTAMP '1970-01-02 00:00:00' + to_microseconds(epoch_us({0}.\"t\"))"
+    "CAST(TIMESTAMP '1970-01-02 00:00:00'"
+    ' + to_microseconds(epoch_us(CAST({0}."t" AS TIME)))'
     ' - to_minutes(CAST({0}."o" AS BIGINT)) AS TIME)'
 )
 

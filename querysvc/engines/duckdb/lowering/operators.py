@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial, reduce
 from typing import Final
 
 from querysvc.engines.duckdb.functions.registry import CallSite, ScalarEntry
@@ -12,6 +13,7 @@ from querysvc.engines.duckdb.lowering.comparisons import compare, equal
 from querysvc.engines.duckdb.lowering.fragments import (
     NULL,
     Sql,
+    array,
     bind,
     call,
     case,
@@ -151,24 +153,17 @@ def _concat(site: CallSite) -> Sql:
     if len(site.arguments) == 1:
         message = "There must be two or more arguments to concat"
         raise QueryServiceError(ErrorCode.INVALID_FUNCTION_ARGUMENT, message)
-    lists = [
-        sql if type_ == site.type else _as_list(sql)
-        for sql, type_ in zip(site.arguments, site.types, strict=True)
-    ]
-    # DuckDB's list_concat skips a NULL list; Trino's answer is NULL then.
-    return bind(lists, _concat_lists)
+    is_list = [type_ == site.type for type_ in site.types]
 
+    def body(*values: Sql) -> Sql:
+        # DuckDB's list_concat skips a NULL list; Trino's answer is NULL then, of an element too.
+        unknown = " OR ".join(f"{value} IS NULL" for value in values)
+        lists = [
+            value if whole else array([value]) for value, whole in zip(values, is_list, strict=True)
+        ]
+        return case([(Sql(f"({unknown})"), NULL)], reduce(partial(call, "list_concat"), lists))
 
-def _as_list(value: Sql) -> Sql:
-    return Sql(f"[{value}]")
-
-
-def _concat_lists(*lists: Sql) -> Sql:
-    unknown = " OR ".join(f"{value} IS NULL" for value in lists)
-    joined = lists[0]
-    for value in lists[1:]:
-        joined = call("list_concat", joined, value)
-    return case([(Sql(f"({unknown})"), NULL)], joined)
+    return bind(site.arguments, body)
 
 
 def _subscript(site: CallSite) -> Sql:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from querysvc.engines.duckdb.functions.lists import sortable
+from querysvc.engines.duckdb.lowering.context import Context
 from querysvc.engines.duckdb.lowering.fragments import NULL, Sql
+from querysvc.engines.duckdb.lowering.keys import key_form
 from querysvc.tree import SortItem
 
 
@@ -21,6 +23,14 @@ def sort_list(
     return ", ".join(
         part for key, item in zip(keys, items, strict=True) for part in _parts(key, item)
     )
+
+
+def argument_order(context: Context, items: tuple[SortItem, ...]) -> str | None:
+    """The ORDER BY list inside an aggregate's parentheses, if it has one."""
+    if not items:
+        return None
+    keys = [key_form(context.lower(item.value), item.value.type) for item in items]
+    return sort_list(keys, items)
 
 
 def is_compound(item: SortItem) -> bool:

@@ -16,7 +16,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     fail,
 )
 from querysvc.engines.duckdb.lowering.keys import check_orderable, key_form
-from querysvc.engines.duckdb.lowering.sorting import sort_list
+from querysvc.engines.duckdb.lowering.sorting import argument_order, sort_list
 from querysvc.engines.duckdb.lowering.types import is_fine, not_supported
 from querysvc.errors import ErrorCode
 from querysvc.tree import (
@@ -42,6 +42,8 @@ from querysvc.types.algebra import (
 
 def _window_call(context: Context, node: WindowCall) -> Sql:
     condition = None if node.filter is None else context.lower(node.filter)
+    over = window_clause(context, node.window)
+    order = argument_order(context, node.order_by)
     site = AggregateSite(
         name=node.name,
         key=node.key,
@@ -49,9 +51,11 @@ def _window_call(context: Context, node: WindowCall) -> Sql:
         nodes=node.arguments,
         type=node.type,
         context=context,
-        render=_Renderer(window_clause(context, node.window), condition, node.ignore_nulls),
+        render=_Renderer(over, condition, order, ignore_nulls=node.ignore_nulls),
         is_window=True,
         is_distinct=node.is_distinct,
+        has_order=bool(node.order_by),
+        options=node.options,
     )
     return apply_aggregate(window_entry(node.name, node.key), site)
 
@@ -59,15 +63,19 @@ def _window_call(context: Context, node: WindowCall) -> Sql:
 class _Renderer:
     """Writes one DuckDB window call with the clauses of a call."""
 
-    __slots__ = ("condition", "ignore_nulls", "over")
+    __slots__ = ("condition", "ignore_nulls", "order", "over")
 
-    def __init__(self, over: str, condition: Sql | None, ignore_nulls: bool) -> None:
+    def __init__(
+        self, over: str, condition: Sql | None, order: str | None, *, ignore_nulls: bool
+    ) -> None:
         self.over = over
         self.condition = condition
+        self.order = order
         self.ignore_nulls = ignore_nulls
 
     def __call__(self, name: str, arguments: str, condition: Sql | None, order: str | None) -> Sql:
-        ordering = f" ORDER BY {order}" if order else ""
+        order_by = order or self.order
+        ordering = f" ORDER BY {order_by}" if order_by else ""
         nulls = " IGNORE NULLS" if self.ignore_nulls else ""
         conditions = [term for term in (self.condition, condition) if term is not None]
         filtered = f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""

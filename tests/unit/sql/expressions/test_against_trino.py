@@ -28,10 +28,8 @@ DIFFERENCES = {
     "SELECT row_number(DISTINCT) OVER ()": "the harness reads what the grammar does not",
     "SELECT sum(sum(1))": "the query's analyser finds nested aggregates",
     "SELECT sum(row_number() OVER ())": "the query's analyser finds windows in aggregates",
-    "SELECT array_agg(1 ORDER BY 1) OVER ()": "an ordered aggregate over a window is refused",
-    "SELECT listagg('a', ',') WITHIN GROUP (ORDER BY 1) OVER ()": "as above",
     "SELECT listagg(x, ',') WITHIN GROUP (ORDER BY x) OVER (PARTITION BY x) "
-    "FROM (VALUES 'a') t(x)": "as above",
+    "FROM (VALUES 'a') t(x)": "the harness reads no FROM",
     "SELECT (SELECT approx_set(1)) IN (SELECT approx_set(1))": "TYPE_MISMATCH, not internal",
     "SELECT approx_set(1) IN (SELECT approx_set(1))": "TYPE_MISMATCH, not internal",
 }
