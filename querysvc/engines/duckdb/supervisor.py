@@ -39,6 +39,8 @@ _TICK_SECONDS: Final = 0.5
 _EXIT_WAIT_SECONDS: Final = 1.0
 _START_PAUSE_SECONDS_MAX: Final = 5.0
 _EXITS_MAX: Final = 1024
+_PATIENCE_SECONDS: Final = 0.03
+"""So long a lent worker may be back before another is started in its place (which takes longer)."""
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _RECEIVE_BYTES: Final = 1 << 16
 _STACKS_BYTES: Final = 64 << 20
@@ -70,6 +72,7 @@ class WorkerProcess:
     statm: int = -1
     """The kernel's counts of its pages (proc(5)), kept open: they are read for every query."""
     queries: int = 0
+    lent_at: float = 0.0
     owner: str = ""
     """Whose query it ran last (ExecutionPlan.owner)."""
     layers: list[list[Any]] = field(default_factory=list)
@@ -168,7 +171,9 @@ class Supervisor:
         self._starting: set[WorkerProcess] = set()
         self._lent: set[WorkerProcess] = set()
         self._exits: dict[int, int] = {}
-        self._waiting = 0
+        self._waiting: list[float] = []
+        """Since when each of those waits who want a worker."""
+        self._is_patient = False
         self._failures = 0
         self._start_after = 0.0
         self._sequence = 0
@@ -211,13 +216,15 @@ class Supervisor:
         The first may have kept an instance for the owner. The one that was idle longest had the
         time to make instances ahead, which those that were used last make meanwhile.
         """
+        began = time.monotonic()
         with self._lock:
-            self._waiting += 1
+            self._waiting.append(began)
             try:
                 worker = self._take_idle(owner)
             finally:
-                self._waiting -= 1
+                self._waiting.remove(began)
             self._lent.add(worker)
+            worker.lent_at = time.monotonic()
             worker.owner = owner
             worker.queries += 1
             worker.is_ready = False
@@ -277,7 +284,8 @@ class Supervisor:
         try:
             while not self._closed:
                 self._ensure_processes()
-                for key, _events in self._selector.select(_TICK_SECONDS):
+                pause = _PATIENCE_SECONDS if self._is_patient else _TICK_SECONDS
+                for key, _events in self._selector.select(pause):
                     self._on_event(key)
         finally:
             self._shut_down()
@@ -318,10 +326,16 @@ class Supervisor:
         self._selector.register(ours, selectors.EVENT_READ, "zygote")
 
     def _ensure_workers(self) -> None:
-        """Fork until enough workers are idle or starting for those who wait and the reserve."""
+        """Fork until enough workers are idle or starting for those who wait and the reserve.
+
+        A worker that was lent just now may be back sooner than another could start.
+        """
+        recently = time.monotonic() - _PATIENCE_SECONDS
         with self._lock:
-            wanted = self._settings.idle_workers + self._waiting
-            missing = wanted - len(self._idle) - len(self._starting)
+            wanted = self._settings.idle_workers + sum(one <= recently for one in self._waiting)
+            back_soon = sum(worker.lent_at > recently for worker in self._lent)
+            missing = wanted - len(self._idle) - len(self._starting) - back_soon
+            self._is_patient = bool(back_soon or self._waiting)
         for _ in range(missing):
             if self._control is not None and time.monotonic() >= self._start_after:
                 self._start_worker()
@@ -350,17 +364,18 @@ class Supervisor:
 
     def _on_worker(self, worker: WorkerProcess) -> None:
         with self._lock:
-            is_ours = worker in self._starting or worker in self._idle
-        if not is_ours:
-            return  # Lent in the meantime: its reports are the borrower's.
-        for report in worker.read():
-            if "layers" in report:
-                worker.layers = report["layers"]
-            if "ready" in report:
-                self._on_ready(worker, report)
-        if worker.is_dead:
+            # Held to the end: else it could be lent meanwhile, and its reports be the borrower's.
+            if worker not in self._starting and worker not in self._idle:
+                return
+            for report in worker.read():
+                if "layers" in report:
+                    worker.layers = report["layers"]
+                if "ready" in report:
+                    self._on_ready(worker, report)
+            if not worker.is_dead:
+                return
             self._forget(worker)
-            worker.close()
+        worker.close()
 
     def _on_ready(self, worker: WorkerProcess, report: dict[str, Any]) -> None:
         if worker.queries == 0:
@@ -377,19 +392,19 @@ class Supervisor:
 
     def _accept(self, worker: WorkerProcess) -> None:
         """Let a ready worker wait for its next query, unless it has grown too much."""
-        has_grown = worker.memory_bytes() > self._settings.worker_growth_bytes_max
-        if has_grown or worker.unused_bytes() > _UNUSED_BYTES_MAX:
-            self._forget(worker)
-            worker.close()
-            return
         with self._lock:
             if worker not in self._starting:
                 return
-            self._failures, self._start_after = 0, 0.0
-            self._starting.discard(worker)
-            self._idle.append(worker)
-            self._layers = self._layers or worker.layers
-            self._lock.notify_all()
+            has_grown = worker.memory_bytes() > self._settings.worker_growth_bytes_max
+            if not has_grown and worker.unused_bytes() <= _UNUSED_BYTES_MAX:
+                self._failures, self._start_after = 0, 0.0
+                self._starting.discard(worker)
+                self._idle.append(worker)
+                self._layers = self._layers or worker.layers
+                self._lock.notify_all()
+                return
+            self._forget(worker)
+        worker.close()
 
     def _on_zygote(self) -> None:
         assert self._control is not None

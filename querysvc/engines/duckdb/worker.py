@@ -40,8 +40,8 @@ from querysvc.engines.duckdb.requests import (
 from querysvc.engines.duckdb.settings import WorkerSettings
 from querysvc.engines.duckdb.text import encode_text
 
-_PAUSE_SECONDS: Final = 0.002
-"""Without a request for so long there is time to make an instance ahead."""
+_PAUSE_SECONDS: Final = 0.1
+"""Without a request for so long there is time to make an instance ahead; not within a burst."""
 
 
 def run(peer: int, settings: WorkerSettings, scratch: str) -> None:
