@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,7 @@ from querysvc.types import algebra as t
 from querysvc_catalog.serdes import StorageFormat
 from tests.support.engine_plans import RecordingControl, descriptor, plan, scan, spooled
 from tests.support.local_gateway import LocalGateway
+from tests.support.resource_abuse import Victim
 
 ENDLESS = "SELECT count(*) FROM range(3000000) a, range(3000000) b WHERE a.range + b.range = -1"
 NUMBER = [("n", t.BIGINT)]
@@ -288,3 +290,31 @@ def test_descriptors_do_not_leak(runner: Runner) -> None:
         with pytest.raises(QueryServiceError):
             runner.run("SELECT no_such_function()")
     assert len(os.listdir("/proc/self/fd")) <= before + 5
+
+
+@pytest.mark.timeout(120)
+def test_idle_workers_that_are_killed_while_they_are_lent_cost_one_query_each(
+    tmp_path: Path,
+) -> None:
+    victim = Victim()
+    ends = Counter[str]()
+    stop = threading.Event()
+
+    def kill() -> None:
+        while not stop.wait(0.05):
+            for worker in list(victim._engine._supervisor._idle):
+                worker.kill()
+
+    killer = threading.Thread(target=kill)
+    try:
+        victim.run("SELECT 1", tmp_path / "spool")
+        killer.start()
+        for _ in range(25):
+            ends[victim.run("SELECT 1", tmp_path / "spool").how] += 1
+        stop.set()
+        killer.join()
+        assert set(ends) <= {"SUCCEEDED", "WORKER_CRASHED"}
+        assert victim.run("SELECT 1", tmp_path / "spool").how == "SUCCEEDED"
+    finally:
+        stop.set()
+        victim.close()
