@@ -6,6 +6,7 @@ python -m benchmarks.kill_cycles [--cycles 500] [--seed 8] [--postgresql]
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -15,6 +16,8 @@ from benchmarks.support import record
 from tests.support.kill_cycles import run
 from tests.support.postgresql import running_server
 from tests.support.s3 import versitygw
+
+LOG = Path(tempfile.gettempdir()) / "querysvc-kill-cycles.log"
 
 
 def main() -> int:
@@ -32,6 +35,8 @@ def main() -> int:
         if options.postgresql:
             state["database_url"] = stack.enter_context(running_server())
         found = run(server, folder / "state", options.cycles, options.seed, **state)
+        if found["problems"]:
+            print("The service's log:", shutil.copy(folder / "state" / "test.log", LOG))
     store = "postgresql" if options.postgresql else "sqlite"
     record(
         f"kill_cycles_{store}",
