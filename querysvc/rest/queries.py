@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from typing import Annotated
@@ -22,6 +23,9 @@ from querysvc.service.watch import Callback
 from querysvc.state.values import HistoryFilter
 
 WAIT_SECONDS_MAX = 60.0
+SUBMISSIONS_MAX = 4
+"""At once: they wait for the gate's few processes and for commits, which they share. More threads
+would only take turns at the interpreter; and calls that take long cannot hold these up."""
 EVENT_SECONDS_MAX = 15.0
 """A comment is sent this often on a quiet event stream, so that proxies keep it open."""
 
@@ -47,6 +51,8 @@ def router(service: QueryService) -> APIRouter:
 
 
 def _add_submission(routes: APIRouter, service: QueryService) -> None:
+    submitting = ThreadPoolExecutor(SUBMISSIONS_MAX, thread_name_prefix="submit")
+
     @routes.post("/queries", status_code=201, operation_id="submitQuery")
     async def submit(
         request: schemas.QueryRequest,
@@ -60,9 +66,10 @@ def _add_submission(routes: APIRouter, service: QueryService) -> None:
         submission = request.submission()
         if wait:
             watch = partial(service.submit_watched, submission, caller)
-            execution = await _ended(service, watch, caller, wait)
+            execution = await _ended(service, watch, caller, wait, submitting)
         else:
-            execution = await asyncio.to_thread(service.submit, submission, caller)
+            store = partial(service.submit, submission, caller)
+            execution = await asyncio.get_running_loop().run_in_executor(submitting, store)
         response.headers["Location"] = f"/v1/queries/{execution.id}"
         return schemas.Query.of(execution)
 
@@ -207,6 +214,7 @@ async def _ended(
     watch: Callable[[Callback], tuple[QueryExecution, Callable[[], None]]],
     caller: Principal,
     seconds: float,
+    executor: Executor | None = None,
 ) -> QueryExecution:
     """The watched query when it has ended, or as it is when the time is up."""
     loop = asyncio.get_running_loop()
@@ -220,7 +228,7 @@ async def _ended(
         if execution.state.is_terminal:
             loop.call_soon_threadsafe(settle, execution)
 
-    execution, unsubscribe = await asyncio.to_thread(watch, notice)
+    execution, unsubscribe = await loop.run_in_executor(executor, watch, notice)
     try:
         return await asyncio.wait_for(last, seconds)
     except TimeoutError:
