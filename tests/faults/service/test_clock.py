@@ -31,6 +31,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return offset
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_the_clock_jumps_while_queries_run(clock: Path, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"lease_seconds": 1.5, "query_timeout_seconds": 600}
@@ -45,6 +46,7 @@ def test_the_clock_jumps_while_queries_run(clock: Path, tmp_path: Path) -> None:
         end_run_of(service, before)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_node_whose_clock_is_wrong_takes_nobodys_queries(clock: Path, tmp_path: Path) -> None:
     with server() as postgresql:

@@ -56,6 +56,7 @@ def submit_for_ever(service: RunningService) -> None:
         service.client.submit("SELECT 1")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_full_disk_is_told_and_passes(small_disk: Path) -> None:
     with running_service(NO_S3, small_disk / "state") as service:
@@ -79,6 +80,7 @@ def test_a_full_disk_is_told_and_passes(small_disk: Path) -> None:
         until(lambda: service.client.query(running)["state"] == "CANCELLED")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_exhausted_descriptors_are_told_and_pass(tmp_path: Path) -> None:
     with running_service(NO_S3, tmp_path / "state") as service, ExitStack() as taken:

@@ -56,6 +56,7 @@ class Load:
                     self.refused.add((error.code, error.status))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_postgresql_restarts_under_load(postgresql: PostgreSQL, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"database_url": postgresql.url, "lease_seconds": 2}

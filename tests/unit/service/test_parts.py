@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import structlog
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import QueryState, ResultConfiguration
 from querysvc.service.admission import TokenBucket
+from querysvc.service.clock import SharedClock
 from querysvc.service.lifecycle import ALLOWED, is_allowed
 from querysvc.service.saved import SavedStatements
 from querysvc.state.directory import StateDirectory
@@ -160,3 +162,22 @@ def test_secrets_are_masked_in_logs() -> None:
     event = json.loads(line)
     assert event["query_id"] == "q"
     assert "hush" not in line
+
+
+def test_a_shared_clock_follows_the_database_whatever_the_machines_clock_does() -> None:
+    own, told = ManualClock(), [datetime(2030, 1, 1, tzinfo=UTC)]
+
+    def read() -> datetime:
+        if not told:
+            raise QueryServiceError(ErrorCode.STATE_UNAVAILABLE, "gone")
+        return told[0]
+
+    clock = SharedClock(read, own)
+    own.advance(4)
+    assert clock.now() == datetime(2030, 1, 1, 0, 0, 4, tzinfo=UTC)
+    told[0] = datetime(2030, 1, 1, 0, 1, tzinfo=UTC)
+    own.advance(4)
+    assert clock.now() == told[0]
+    told.clear()
+    own.advance(10)
+    assert clock.now() == datetime(2030, 1, 1, 0, 1, 10, tzinfo=UTC)
