@@ -87,6 +87,22 @@ def test_random_reads_of_many_threads_are_right_in_any_window(
         list(pool.map(work, range(16)))
 
 
+def test_cached_bytes_are_copied_only_a_little_ahead_of_the_reader(
+    s3_server: Any, bucket: str, open_reader: Any
+) -> None:
+    data = random.Random(2).randbytes(20 * MIB)
+    stored = s3_server.put(bucket, "a", data)
+    first = open_reader([stored])
+    assert first.client.read(0, 0, len(data)) == data
+    second = open_reader([stored], fetcher=first.fetcher)
+    second.client.prefetch([(0, 0, len(data))])
+    assert second.client.read(0, 0, 1) == data[:1]
+    assert second.fetcher.accounting(second.query_id).cached_bytes == 8 * MIB
+    assert second.client.read(0, 0, len(data)) == data
+    accounting = second.fetcher.detach(second.query_id)
+    assert (accounting.requests, accounting.cached_bytes) == (0, len(data))
+
+
 def test_read_larger_than_the_window_passes_through_it(
     s3_server: Any, bucket: str, open_reader: Any, blob: bytes
 ) -> None:
