@@ -23,6 +23,8 @@ if [ ! -x "$bin/versitygw" ]; then
         && GOBIN="$bin" GOTOOLCHAIN=auto go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 \
         || missing versitygw "go install failed"
 fi
+[ -x "$bin/toxiproxy" ] || { GOBIN="$bin" go install github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0 \
+    && mv "$bin/server" "$bin/toxiproxy"; } || missing toxiproxy "go install failed"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || debian PostgreSQL postgresql
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || debian libfaketime libfaketime
 command -v psql >/dev/null || debian psql postgresql-client

@@ -36,7 +36,7 @@ FAULTS: Final[tuple[tuple[Fault, int], ...]] = (
     *((fault, 503) for fault in Fault if fault is not Fault.STATUS and fault not in OF_LISTINGS),
 )
 _NO_SUCH_KEY: Final = b"<Error><Code>NoSuchKey</Code><Message>It is gone.</Message></Error>"
-_SETTINGS: Final[dict[str, Any]] = {
+SETTINGS: Final[dict[str, Any]] = {
     "s3_range_cache_bytes": 0,
     "s3_stall_timeout_seconds": 0.4,
     "s3_retry_timeout_seconds": 3,
@@ -124,9 +124,9 @@ def fault_stack(root: Path) -> Iterator[Stack]:
     """Data, proxy and service; every format read once without a fault."""
     (root / "s3").mkdir(parents=True)
     with versitygw(root / "s3") as s3, FaultProxy(s3.url).running() as proxy:
-        _load(s3)
-        with running_service(proxy.url, root / "state", **_SETTINGS) as service:
-            for statement in _ddl():
+        load(s3)
+        with running_service(proxy.url, root / "state", **SETTINGS) as service:
+            for statement in ddl():
                 service.client.run(statement)
             gets = {}
             for form in FORMATS:
@@ -136,7 +136,8 @@ def fault_stack(root: Path) -> Iterator[Stack]:
             yield Stack(service, proxy, gets)
 
 
-def _load(s3: S3Server) -> None:
+def load(s3: S3Server) -> None:
+    """Put the same rows in every format."""
     client = s3.client()
     client.create_bucket(Bucket="faulty")
     for form, body in _bodies().items():
@@ -159,7 +160,8 @@ def _bodies() -> dict[str, bytes]:
     }
 
 
-def _ddl() -> Iterator[str]:
+def ddl() -> Iterator[str]:
+    """The tables over them."""
     yield "CREATE DATABASE faulty"
     delimited = "ROW FORMAT DELIMITED FIELDS TERMINATED BY ','"
     forms = {
