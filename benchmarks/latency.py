@@ -1,11 +1,14 @@
 """`select 1` through POST /v1/queries?wait=10: one at a time, then 64 at once.
 
+Tells too what each kind of process, and this client, spent on a query.
+
 python benchmarks/latency.py [--single 200] [--rounds 3]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -15,10 +18,36 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support import Client, median, percentile, record, s3_server, service
+from support import Client, median, percentile, record, s3_server, service_process
 
 CONCURRENT = 64
 WARM_UPS = 10
+KINDS = {"gate_process": "gate", "zygote": "worker", "fetcher": "fetcher", "writing": "file writer"}
+"""By a part of the command line; what is none of these is the API or this client."""
+TICK_MILLISECONDS = 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def processor_milliseconds(api: int) -> dict[str, float]:
+    """Milliseconds of processor time so far, by kind of process; of ended workers too."""
+    parents, commands, spent = {}, {}, {}
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            commands[int(process)] = Path(f"/proc/{process}/cmdline").read_text()
+        except OSError:  # it has ended meanwhile
+            continue
+        parents[int(process)] = int(fields[1])
+        spent[int(process)] = sum(map(int, fields[11:15])) * TICK_MILLISECONDS
+    figures = {"client": sum(os.times()[:2]) * 1000}
+    for process in spent:
+        line = [process]
+        while line[-1] in parents:
+            line.append(parents[line[-1]])
+        if api in line:
+            kinds = [kind for part, kind in KINDS.items() if part in commands[process]]
+            kind = "api" if process == api else (kinds or ["other"])[0]
+            figures[kind] = figures.get(kind, 0.0) + spent[process]
+    return figures
 
 
 def milliseconds(client: Client) -> float:
@@ -50,10 +79,12 @@ def main() -> None:
     parser.add_argument("--single", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with s3_server() as server, service(server.url, server) as client:
+    with s3_server() as server, service_process(server.url, server) as (client, process):
         for _ in range(WARM_UPS):
             milliseconds(client)
+        before = processor_milliseconds(process)
         single = [milliseconds(client) for _ in range(options.single)]
+        after = processor_milliseconds(process)
         together = [taken for _ in range(options.rounds) for taken in burst(client.server)]
     figures: dict[str, Any] = {
         "single_queries": len(single),
@@ -64,6 +95,9 @@ def main() -> None:
         "concurrent_errors": 0,
         "concurrent_median_milliseconds": round(median(together), 2),
         "concurrent_p99_milliseconds": round(percentile(together, 0.99), 2),
+    }
+    figures["single_processor_milliseconds"] = {
+        kind: round((after[kind] - before.get(kind, 0.0)) / len(single), 2) for kind in after
     }
     ratio = percentile(together, 0.99) / median(single)
     figures["concurrent_p99_to_single_median"] = round(ratio, 2)
