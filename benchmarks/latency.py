@@ -29,15 +29,17 @@ TICK_MILLISECONDS = 1000 / os.sysconf("SC_CLK_TCK")
 
 def processor_milliseconds(api: int) -> dict[str, float]:
     """Milliseconds of processor time so far, by kind of process; of ended workers too."""
-    parents, commands, spent = {}, {}, {}
-    for process in filter(str.isdigit, os.listdir("/proc")):
+    parents: dict[int, int] = {}
+    commands: dict[int, str] = {}
+    spent: dict[int, float] = {}
+    for process in map(int, filter(str.isdigit, os.listdir("/proc"))):
         try:
             fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            commands[int(process)] = Path(f"/proc/{process}/cmdline").read_text()
+            commands[process] = Path(f"/proc/{process}/cmdline").read_text()
         except OSError:  # it has ended meanwhile
             continue
-        parents[int(process)] = int(fields[1])
-        spent[int(process)] = sum(map(int, fields[11:15])) * TICK_MILLISECONDS
+        parents[process] = int(fields[1])
+        spent[process] = sum(map(int, fields[11:15])) * TICK_MILLISECONDS
     figures = {"client": sum(os.times()[:2]) * 1000}
     for process in spent:
         line = [process]
