@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlite3 import SQLITE_ERROR
 from typing import Final
 
 import structlog
@@ -43,7 +44,9 @@ def _translate(context: ExceptionContext) -> QueryServiceError | None:
     if context.is_pre_ping:
         return None
     at_fault = isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
-    if not at_fault and not context.is_disconnect:
+    # SQLite calls a wrong statement operational too: that is ours to mend, not a moment's trouble.
+    is_wrong = getattr(context.original_exception, "sqlite_errorcode", None) == SQLITE_ERROR
+    if is_wrong or not (at_fault or context.is_disconnect):
         return None
     _log.warning("The state's database failed.", error=str(context.original_exception))
     return state_unavailable(context.original_exception)

@@ -99,6 +99,7 @@ class Victim:
         plan = ExecutionPlan(
             f"abuse-{self._runs}", statement.query, statement.columns, (), session, limits
         )
+        plan = replace(plan, owner="mallory")
         self._engine.execute(plan, spool, RecordingControl())
 
     @contextmanager

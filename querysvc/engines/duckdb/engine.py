@@ -204,6 +204,7 @@ class _Run:
         self._supervisor = supervisor
         self._cpu_use = cpu_use
         self._cpu_began = self._cpu_seconds = 0.0
+        self._is_long = False
         self._settings = settings
         self._limits = limits
         self._control = control
@@ -233,8 +234,9 @@ class _Run:
             self._control.on_cancel(cancelled.set)
             worker.hold_memory(int(self._limits.memory_bytes * _MEMORY_MAPPED_MAX))
             self._cpu_began = priority.cpu_seconds(worker.pid)
-            if self._cpu_use.is_heavy(owner):
-                worker.yield_processor()
+            self._cpu_use.begin(owner)
+            self._is_long = self._cpu_use.is_heavy(owner)
+            self._watch_processor(worker)
             worker.peer.setblocking(True)
             send_request(worker.peer, request, descriptors)
             worker.peer.setblocking(False)
@@ -298,7 +300,8 @@ class _Run:
     def _watch_processor(self, worker: WorkerProcess) -> None:
         used = priority.cpu_seconds(worker.pid) - self._cpu_began
         self._cpu_seconds = max(self._cpu_seconds, used)
-        if self._cpu_seconds > priority.SHORT_CPU_SECONDS:
+        self._is_long = self._is_long or self._cpu_seconds > priority.SHORT_CPU_SECONDS
+        if self._is_long and not worker.has_yielded and self._cpu_use.has_others(worker.owner):
             worker.yield_processor()
 
     def _interrupt(self, worker: WorkerProcess, failure: Exception) -> None:

@@ -2,12 +2,13 @@
 
 A worker is made less important (nice) once its query has used more than a short one needs, and
 from the start where its owner has been using the processor for a while: short queries of others
-then take as long as on an idle machine, nearly.
+then take as long as on an idle machine, nearly. Where nobody else asks, nobody yields.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 import time
@@ -33,6 +34,27 @@ class CpuUse:
         self._lock = threading.Lock()
         self._used: dict[str, tuple[float, float]] = {}
         """Seconds, and when they were counted."""
+        self._began: dict[str, float] = {}
+        """When each began a query last, in this order."""
+
+    def begin(self, owner: str) -> None:
+        """The owner begins a query."""
+        if not owner:
+            return  # the service's own work is nobody's neighbour
+        with self._lock:
+            self._began.pop(owner, None)
+            self._began[owner] = self._steady_seconds()
+            if len(self._began) > _OWNERS_MAX:
+                del self._began[next(iter(self._began))]
+
+    def has_others(self, owner: str) -> bool:
+        """Whether somebody else has begun a query lately; the service itself has none."""
+        if not owner:
+            return False
+        since = self._steady_seconds() - _HALF_LIFE_SECONDS
+        with self._lock:
+            latest = itertools.islice(reversed(self._began.items()), 2)
+            return any(one != owner and began > since for one, began in latest)
 
     def add(self, owner: str, seconds: float) -> None:
         """The owner has used so much more."""

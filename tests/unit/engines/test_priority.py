@@ -38,6 +38,21 @@ def test_who_has_used_much_lately_is_heavy_and_forgiven() -> None:
     assert not use.is_heavy("ada")
 
 
+def test_who_is_alone_has_nobody_to_yield_to() -> None:
+    clock = Time()
+    use = CpuUse(clock)
+    for owner in ("", "ada", "ada"):
+        use.begin(owner)
+    assert not use.has_others("ada")
+    use.begin("bob")
+    assert use.has_others("ada")
+    use.begin("ada")
+    assert use.has_others("ada")
+    assert not use.has_others("")
+    clock.seconds = 11.0
+    assert not use.has_others("bob")
+
+
 def test_owners_who_are_forgiven_are_forgotten() -> None:
     clock = Time()
     use = CpuUse(clock)
@@ -79,6 +94,7 @@ def test_a_long_query_yields_and_later_ones_are_as_others(tmp_path: Path) -> Non
     watcher = threading.Thread(target=watch)
     try:
         victim.run("SELECT 1", tmp_path / "spool")
+        victim._engine._cpu_use.begin("a neighbour")
         watcher.start()
         sql = "SELECT count(*) FROM TABLE(sequence(1, 200000)) a, TABLE(sequence(1, 200000)) b"
         assert victim.run(sql, tmp_path / "spool").how == "EXCEEDED_TIME_LIMIT"
