@@ -84,14 +84,15 @@ def register(client: Client, folder: Path) -> None:
     client.run("CREATE DATABASE IF NOT EXISTS tpch")
     for table in TABLES:
         schema = pq.read_schema(folder / f"{table}.parquet")
-        columns = ", ".join(f"{f.name} {_hive(str(f.type))}" for f in schema)
+        columns = ", ".join(f"{f.name} {hive_type(str(f.type))}" for f in schema)
         client.run(
             f"CREATE EXTERNAL TABLE tpch.{table} ({columns}) STORED AS PARQUET"
             f" LOCATION 's3://{BUCKET}/{table}/'"
         )
 
 
-def _hive(arrow: str) -> str:
+def hive_type(arrow: str) -> str:
+    """Hive's name of an Arrow type."""
     if arrow.startswith("decimal128"):
         return "decimal" + arrow.removeprefix("decimal128")
     return HIVE[arrow]
@@ -210,7 +211,7 @@ def trino(server: S3Server, folder: Path, statements: list[str]) -> list[float]:
 
 
 def _trino(arrow: str) -> str:
-    return {"string": "varchar", "int": "integer"}.get(_hive(arrow), _hive(arrow))
+    return {"string": "varchar", "int": "integer"}.get(hive_type(arrow), hive_type(arrow))
 
 
 class Times:
