@@ -46,12 +46,14 @@ TEXTS = """SELECT CAST(a AS varchar) a, CAST(b AS varchar) b FROM
 
 
 @contextmanager
-def trino(folder: Path, properties: dict[str, str]) -> Iterator[Any]:
-    """A Trino whose catalog `ours` has these properties; the oracle's module asks it."""
+def trino(folder: Path, connectors: dict[str, dict[str, str]]) -> Iterator[Any]:
+    """A Trino with catalogs of these names and properties; the oracle's module asks it."""
     catalogs = folder / "catalogs"
     catalogs.mkdir()
-    lines = (f"{name}={value}\n" for name, value in properties.items())
-    (catalogs / "ours.properties").write_text("".join(lines))
+    for catalog, properties in connectors.items():
+        lines = (f"{name}={value}\n" for name, value in properties.items())
+        (catalogs / f"{catalog}.properties").write_text("".join(lines))
+    plugins = ",".join(sorted({one["connector.name"] for one in connectors.values()}))
     spec = importlib.util.spec_from_file_location("oracle", ORACLE)
     assert spec is not None
     assert spec.loader is not None
@@ -60,7 +62,7 @@ def trino(folder: Path, properties: dict[str, str]) -> Iterator[Any]:
     port = free_port()
     place = ["--dir", os.environ.get("TRINO_DIR", str(folder / "trino"))]
     start = [sys.executable, str(ORACLE), "start", *place, "--port", str(port), "--heap", "1G"]
-    start += ["--plugins", "hive", "--catalogs", str(catalogs)]
+    start += ["--plugins", plugins, "--catalogs", str(catalogs)]
     start += ["--java-home", os.environ.get("JAVA_HOME", "/usr/lib/jvm/temurin-25-jdk-amd64")]
     subprocess.run(start, check=True)
     try:
@@ -138,7 +140,7 @@ def main() -> int:
             output = f"s3://{BUCKET}/out/"
             with (
                 running_service(server.url, folder / "state", output_location=output) as service,
-                trino(folder, properties(server, service)) as ask,
+                trino(folder, {"ours": properties(server, service)}) as ask,
             ):
                 service.client.run("CREATE DATABASE w")
                 wrong = {}
