@@ -40,7 +40,8 @@ def made(service: RunningService) -> Left:
 def keep_files(service: RunningService, backup: Path) -> None:
     """What is copied beside the database."""
     for name in KEPT:
-        shutil.copy2(service.state_dir / name, backup / name)
+        if (service.state_dir / name).exists():  # the key comes with the first key pair
+            shutil.copy2(service.state_dir / name, backup / name)
     shutil.copytree(service.state_dir / "results", backup / "results")
 
 
