@@ -12,25 +12,13 @@ from pathlib import Path
 
 import uvloop
 
-from querysvc.planning.metadata import CatalogMetadata
 from querysvc.service.auth import Authenticator, SecretBox
 from querysvc.service.clock import SystemClock
-from querysvc.service.parameter_types import ParameterTypes
-from querysvc.service.system_listing import Listing
-from querysvc.service.system_metadata import SystemMetadata
-from querysvc.service.system_tables import SystemTablePlanner, SystemTables
-from querysvc.state.memory import MemoryState
 from querysvc_drivers.pgwire import PgServer, PgServices, PgSettings, SessionServices, server_tls
 from querysvc_drivers.pgwire.catalog import CatalogQueries
 from tests.support.callable_gate import CallableGate
-from tests.support.trino_stack import (
-    LocalDuckDb,
-    LocalGate,
-    LocalPlanner,
-    _replace_parts,
-    tiny_catalog,
-)
-from tests.unit.service.conftest import Harness, build, stop
+from tests.support.trino_stack import LocalDuckDb, local_core
+from tests.unit.service.conftest import Harness
 
 
 @dataclass
@@ -58,38 +46,26 @@ def pg_stack(
     settings: PgSettings | None = None,
 ) -> Iterator[PgStack]:
     """Serve the wire on a free port; the certificate's key lies beside it as `.key`."""
-    state = MemoryState()
-    harness = build(state, root)
-    catalog = tiny_catalog()
-    metadata = SystemMetadata(CatalogMetadata(catalog))
-    tables = SystemTables(lambda _: Listing(catalog), state, "node", "http://127.0.0.1:0")
-    planner = LocalPlanner()
-    engine = LocalDuckDb(planner)
-    _replace_parts(harness, LocalGate(metadata), SystemTablePlanner(planner, tables), engine)
-    harness.dispatcher.start()
-    clock = SystemClock()
-    gate = CallableGate()
-    authenticator = Authenticator(state, SecretBox(root / "key"), clock, is_required=needs_keys)
-    tls, binding = (None, None)
-    if certificate is not None:
-        tls, binding = server_tls(certificate, certificate.with_suffix(".key"))
-    services = PgServices(
-        session=SessionServices(
-            queries=harness.service,
-            parameter_types=ParameterTypes(gate, lambda _: metadata, clock),
-            metadata_of=lambda _: metadata,
-            catalog=CatalogQueries(gate, lambda _: Listing(catalog)),
-        ),
-        authenticator=authenticator,
-        tls=tls,
-        tls_binding=binding,
-        settings=settings or PgSettings(),
-    )
-    try:
+    with local_core(root) as core:
+        box = SecretBox(root / "key")
+        authenticator = Authenticator(core.state, box, SystemClock(), is_required=needs_keys)
+        tls, binding = (None, None)
+        if certificate is not None:
+            tls, binding = server_tls(certificate, certificate.with_suffix(".key"))
+        services = PgServices(
+            session=SessionServices(
+                queries=core.harness.service,
+                parameter_types=core.parameter_types,
+                metadata_of=lambda _: core.metadata,
+                catalog=CatalogQueries(CallableGate(), lambda _: core.listing),
+            ),
+            authenticator=authenticator,
+            tls=tls,
+            tls_binding=binding,
+            settings=settings or PgSettings(),
+        )
         with serving(PgServer(services)) as (server, port):
-            yield PgStack(port, server, engine, harness, authenticator)
-    finally:
-        stop(harness)
+            yield PgStack(port, server, core.engine, core.harness, authenticator)
 
 
 @contextmanager

@@ -240,6 +240,38 @@ def trino_stack(
     **server: str,
 ) -> Iterator[Stack]:
     """Serve the wire on a free port; `server` are uvicorn's settings (TLS)."""
+    with local_core(root) as core:
+        segments = SegmentStore(root / "segments")
+        services = TrinoServices(
+            queries=core.harness.service,
+            metadata_of=lambda _: core.metadata,
+            authenticate=authenticate,
+            classify=LocalGate(core.metadata).classify,
+            parameter_types=core.parameter_types,
+            segments=segments,
+            settings=settings or TrinoSettings(),
+        )
+        app = FastAPI()
+        app.include_router(router(services))
+        with serve(app, **server) as url:
+            yield Stack(url, core.engine, core.harness, segments)
+
+
+@dataclass(frozen=True)
+class LocalCore:
+    """What every wire is served over."""
+
+    harness: Harness
+    engine: LocalDuckDb
+    state: MemoryState
+    metadata: SystemMetadata
+    parameter_types: ParameterTypes
+    listing: Listing
+
+
+@contextmanager
+def local_core(root: Path) -> Iterator[LocalCore]:
+    """The real service over TPC-H tiny, with analysis and DuckDB in this process."""
     state = MemoryState()
     harness = build(state, root)
     catalog = tiny_catalog()
@@ -247,24 +279,11 @@ def trino_stack(
     tables = SystemTables(lambda _: Listing(catalog), state, "node", "http://127.0.0.1:0")
     planner = LocalPlanner()
     engine = LocalDuckDb(planner)
-    gate = LocalGate(metadata)
-    _replace_parts(harness, gate, SystemTablePlanner(planner, tables), engine)
+    _replace_parts(harness, LocalGate(metadata), SystemTablePlanner(planner, tables), engine)
     harness.dispatcher.start()
-    segments = SegmentStore(root / "segments")
-    services = TrinoServices(
-        queries=harness.service,
-        metadata_of=lambda _: metadata,
-        authenticate=authenticate,
-        classify=gate.classify,
-        parameter_types=ParameterTypes(CallableGate(), lambda _: metadata, SystemClock()),
-        segments=segments,
-        settings=settings or TrinoSettings(),
-    )
-    app = FastAPI()
-    app.include_router(router(services))
+    types = ParameterTypes(CallableGate(), lambda _: metadata, SystemClock())
     try:
-        with serve(app, **server) as url:
-            yield Stack(url, engine, harness, segments)
+        yield LocalCore(harness, engine, state, metadata, types, Listing(catalog))
     finally:
         stop(harness)
 
