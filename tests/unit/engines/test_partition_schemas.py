@@ -47,7 +47,8 @@ DATA = {
     StorageFormat.ORC: _arrow(orc.write_table),
     StorageFormat.PARQUET: _arrow(pq.write_table),
 }
-BY_POSITION = (StorageFormat.TEXTFILE, StorageFormat.ORC)
+BY_POSITION = (StorageFormat.TEXTFILE,)
+BY_NAME = (StorageFormat.PARQUET, StorageFormat.ORC)
 
 
 def read(
@@ -89,13 +90,16 @@ def test_columns_are_compared_by_position(
     assert read(engine_bench, storage_format, table) == [("7", 12, 5)]
 
 
-def test_columns_of_parquet_are_compared_by_name(engine_bench: EngineBench) -> None:
+@pytest.mark.parametrize("storage_format", BY_NAME)
+def test_columns_are_compared_by_name(
+    engine_bench: EngineBench, storage_format: StorageFormat
+) -> None:
     table = {"b": "string", "x": "date", "a": "bigint", "d": "decimal(3,1)"}
-    found = read(engine_bench, StorageFormat.PARQUET, table)
+    found = read(engine_bench, storage_format, table)
     assert found == [("12", None, 7, Decimal("1.3"))]
 
 
-@pytest.mark.parametrize("storage_format", BY_POSITION)
+@pytest.mark.parametrize("storage_format", DATA)
 def test_columns_added_to_the_table_are_null(
     engine_bench: EngineBench, storage_format: StorageFormat
 ) -> None:
