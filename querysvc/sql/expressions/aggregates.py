@@ -185,7 +185,9 @@ def listagg(analyser: Analyser, node: syntax.FunctionCall, scope: Scope) -> tree
     _check_distinct(analyser, node, (value, separator))
     if node.filter is not None and window is not None:
         raise fail(ErrorCode.NOT_SUPPORTED, node, _NO_WINDOW_FILTER)
-    if node.is_distinct and window is not None:  # Trino tells values apart by their order too
+    sorted_by = {item.value for item in order_by}
+    if window is not None and node.is_distinct and not sorted_by <= {value, separator}:
+        # Trino tells values apart by their order too
         raise fail(ErrorCode.NOT_SUPPORTED, node, "LISTAGG with DISTINCT over a window")
     with located_at(node):
         resolution = resolve("listagg", (VARCHAR, VARCHAR, BOOLEAN, VARCHAR, BOOLEAN))

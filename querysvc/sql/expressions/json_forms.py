@@ -38,6 +38,7 @@ from querysvc.types.algebra import (
     TimestampTz,
     TimeTz,
     TrinoType,
+    Varchar,
 )
 from querysvc.types.coercion import can_cast
 from querysvc.types.parse import parse_type
@@ -84,7 +85,7 @@ def _json_input(
 def _is_readable(type_: TrinoType, format_: str) -> bool:
     if type_ in (VARBINARY, UNKNOWN):
         return True
-    return type_.is_character and format_ == "JSON"
+    return isinstance(type_, Varchar) and format_ == "JSON"
 
 
 def _passing(

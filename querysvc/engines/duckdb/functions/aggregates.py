@@ -20,6 +20,7 @@ from querysvc.engines.duckdb.lowering.numbers import (
 )
 from querysvc.engines.duckdb.lowering.types import storage_type
 from querysvc.types.algebra import (
+    BIGINT,
     INTERVAL_DAY_TO_SECOND,
     INTERVAL_YEAR_TO_MONTH,
     REAL,
@@ -87,7 +88,8 @@ def _avg(site: AggregateSite) -> Sql:
     kind = site.types[0]
     if isinstance(kind, Decimal):
         return _avg_decimal(site, kind)
-    average = site.aggregate("avg", *site.arguments)
+    values = (cast(site.arguments[0], "DOUBLE"),) if kind == BIGINT else site.arguments
+    average = site.aggregate("avg", *values)
     if kind in _INTERVALS:
         return cast(Sql(f"floor({average} + 0.5)"), site.result_type)  # as Java rounds
     return cast(average, site.result_type)

@@ -56,11 +56,31 @@ def path_steps(path: str) -> tuple[str, ...]:
 def _found_at(text: str, path: str) -> int:
     """Where the value starts that the path leads to, -1 when it leads to none."""
     position = skip_space(text, 0)
-    for step in path_steps(path):
+    steps = path_steps(path)
+    if not steps:
+        _check_root(text, position)
+    for step in steps:
         position = _step(text, position, step)
         if position < 0:
             break
     return position
+
+
+def _check_root(text: str, position: int) -> None:
+    """A number that is the whole text ends with it or before white space, a word as words do."""
+    if text[position : position + 1] not in tuple("-0123456789tfn"):
+        return
+    value, end = value_at(text, position)
+    following = text[end : end + 1]
+    is_bound = (
+        following not in tuple(" \t\n\r") if isinstance(value, Number) else _is_word(following)
+    )
+    if following and is_bound:
+        raise MalformedError(text)
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character in tuple("_$")
 
 
 def _step(text: str, position: int, step: str) -> int:

@@ -87,7 +87,7 @@ def _equal_floating(first: Sql, second: Sql, _type: TrinoType) -> Sql:
     plain = operation("=", first, second)
     if _is_number(first) or _is_number(second):
         return plain
-    return operation("AND", plain, _not_nan(first))
+    return both_numbers(plain, first, second)
 
 
 def _equal_row(first: Sql, second: Sql, type_: TrinoType) -> Sql:
@@ -163,7 +163,8 @@ def _ordered(operator: str, first: Sql, second: Sql, type_: TrinoType) -> Sql:
     if type_.is_floating:
         greater = second if _ORDER[operator] else first
         plain = operation(operator, first, second)
-        return plain if _is_number(greater) else bind_not_nan(plain, greater)
+        smaller = first if greater is second else second
+        return plain if _is_number(greater) else both_numbers(plain, greater, smaller)
     if isinstance(type_, Char):
         padded = (
             call("rpad", value, Sql(f"{type_.length}"), Sql("' '")) for value in (first, second)
@@ -174,9 +175,12 @@ def _ordered(operator: str, first: Sql, second: Sql, type_: TrinoType) -> Sql:
     return operation(operator, key_form(first, type_), key_form(second, type_))
 
 
-def bind_not_nan(plain: Sql, greater: Sql) -> Sql:
-    """The comparison, false where its greater side is NaN."""
-    return operation("AND", plain, _not_nan(greater))
+def both_numbers(plain: Sql, greater: Sql, other: Sql) -> Sql:
+    """The comparison, false where its greater side is NaN; NULL where one is NULL."""
+    is_number = _not_nan(greater)
+    if not _is_number(other):
+        is_number = operation("OR", is_number, Sql(f"({other} IS NULL)"))
+    return operation("AND", plain, is_number)
 
 
 def _ordered_nested(operator: str, first: Sql, second: Sql, type_: Array | Row) -> Sql:

@@ -243,11 +243,27 @@ def _in_list(context: Context, node: InList) -> Sql:
     if is_plain or (type_.is_floating and all(isinstance(item, Literal) for item in node.items)):
         return Sql(f"({context.lower(node.value)} IN ({', '.join(items)}))")
 
+    value = context.lower(node.value)
+    is_itself = value in items and _is_same_each_row(value)
+    if type_.is_floating and is_itself and _cannot_fail(node.items):
+        # Trino finds a value among itself without a comparison, so NaN too.
+        return case([(Sql(f"({value} IS NOT NULL)"), TRUE)], typed_null("BOOLEAN"))
+
     def body(value: Sql) -> Sql:
         terms = [equal(value, item, type_) for item in items]
         return operation("OR", *terms) if len(terms) > 1 else terms[0]
 
-    return bind([context.lower(node.value)], body)
+    return bind([value], body)
+
+
+def _cannot_fail(items: tuple[Expression, ...]) -> bool:
+    """Whether the items are columns and constants."""
+    return all(
+        isinstance(item, ColumnReference | Literal)
+        or (isinstance(item, Call) and not item.arguments)
+        or (isinstance(item, Cast) and _cannot_fail((item.value,)))
+        for item in items
+    )
 
 
 def _like(context: Context, node: Like) -> Sql:
