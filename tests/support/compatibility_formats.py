@@ -28,7 +28,8 @@ _TEXT = """
 Text, CSV, JSON, Regex and Grok are read plain or by the key's extension: `.gz`, `.bz2`, `.zst`,
 `.snappy` and `.lz4` (Hadoop's blocks), `.deflate`; and by `serialization.encoding`.
 `querysvc.on_bad_record` = `fail`, `null` or `quarantine` overrides a format's rule for values that
-do not fit (`docs/howto/bad-records.md`). A partition's own column types are coerced to the table's as in Trino, or are HIVE_PARTITION_SCHEMA_MISMATCH.
+do not fit (`docs/howto/bad-records.md`). A partition's own column types are coerced to the table's
+as in Trino, or are HIVE_PARTITION_SCHEMA_MISMATCH.
 
 Where a recorded case differs from Trino 476:
 
