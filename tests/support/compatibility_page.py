@@ -59,13 +59,15 @@ Known to answer otherwise than Trino without an error; each is to be mended or r
   (3 in 100); with an error of one's own it is exact there.
 - `approx_percentile`, `tdigest_agg`, `numeric_histogram`, `approx_most_frequent` over tables that
   Trino reads in many splits.
-- The order of `array_agg(DISTINCT …)`, `histogram` and `map_agg`, and of ties in `max_by(…, n)`.
-- INTERSECT ALL and EXCEPT ALL of arrays and rows that hold NULL, where Trino fails; IN subqueries
-  over values that hold NULL or NaN. To sort such arrays is refused, also where Trino never meets
-  the NULL.
+- The order of `array_agg(DISTINCT …)`, of ties in `max_by(…, n)`, and of the keys that `map_keys`
+  and the like give of `histogram` and `map_agg`.
+- INTERSECT ALL and EXCEPT ALL of arrays and rows that hold NULL, where Trino fails; correlated IN
+  subqueries over values that hold NULL or NaN. To sort such arrays is refused, also where Trino
+  never meets the NULL. An array that holds NaN is not found IN (…, itself).
+- A `sum` of bigints whose total fits is the total, where Trino may overflow on the way.
+- CASE over a subquery WHEN the same subquery, where both are NULL.
 - Correlated subqueries that Trino cannot run («Given correlated subquery is not supported») run.
-- Map-typed map keys in results; a few time zones before 1970; characters new to Unicode in regexes.
-- TRY hides errors that Trino's TRY lets through, where a vectorised function raises them.
+- A few time zones before 1970; characters new to Unicode in regexes.
 - A trailing semicolon is accepted, as Athena accepts it; Trino's wire refuses it.
 """
 
