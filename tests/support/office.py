@@ -137,11 +137,16 @@ class Office:
 
 @contextmanager
 def open_office(
-    s3: S3Server, folder: Path, statements: tuple[str, ...], **parts: Any
+    s3: S3Server,
+    folder: Path,
+    statements: tuple[str, ...],
+    *,
+    database: str = "shop",
+    **settings: Any,
 ) -> Iterator[Office]:
     """Start the service on every wire, with keys, and run the admin's statements."""
     pg_port, flight_port = free_port(), free_port()
-    settings: dict[str, Any] = {"auth": "keys", "pg_port": pg_port, "flight_port": flight_port}
+    settings |= {"auth": "keys", "pg_port": pg_port, "flight_port": flight_port}
     with running_service(s3.url, folder, **settings) as running:
         with open_authenticator(load_settings(None, {"state_dir": running.state_dir})) as keys:
             made = {
@@ -153,4 +158,4 @@ def open_office(
         office = Office(running, made, aws, pg_port, flight_port)
         for statement in statements:
             office.rows(statement, "root")
-        yield dataclasses.replace(office, **parts)
+        yield dataclasses.replace(office, database=database)
