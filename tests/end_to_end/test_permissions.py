@@ -252,3 +252,14 @@ def test_only_admins_make_grants(office: Office) -> None:
 def test_a_wrong_grant_is_told(office: Office) -> None:
     with pytest.raises(ServiceError, match="'ann' is no grantee"):
         office.grant("ann", "select", PEOPLE)
+
+
+def test_a_table_is_checked_for_who_may_read_all_of_it(office: Office) -> None:
+    place = "/v1/catalogs/awsdatacatalog/databases/{}/checkup"
+    with office.client("root") as root:
+        assert "findings" in root.get(place.format("shop/tables/orders"))
+    with office.client("ann") as client:
+        assert "findings" in client.get(place.format("shop/tables/people"))
+        for name in ("shop/tables/orders", "secret/tables/plans", "shop/tables/nothing"):
+            with pytest.raises(ServiceError, match="without all of its cells"):
+                client.get(place.format(name))
