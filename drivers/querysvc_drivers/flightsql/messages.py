@@ -92,6 +92,16 @@ def packed(message: Message) -> bytes:
     ).SerializeToString()
 
 
+def expected(data: bytes | None, *names: str) -> tuple[str, Any]:
+    """The (name, message) in an Any; INVALID_REQUEST for a message that has no place here."""
+    name, message = unpacked(data or b"")
+    if name not in names:
+        raise QueryServiceError(
+            ErrorCode.INVALID_REQUEST, f"Flight SQL's {name} cannot be asked for here"
+        )
+    return name, message
+
+
 def unpacked(data: bytes) -> tuple[str, Any]:
     """The (name, message) in an Any; INVALID_REQUEST for what is none, NOT_SUPPORTED by name."""
     try:

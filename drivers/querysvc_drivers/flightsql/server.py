@@ -29,7 +29,7 @@ from querysvc_drivers.flightsql.authentication import (
 from querysvc_drivers.flightsql.errors import translated
 from querysvc_drivers.flightsql.execution import Executions, submission
 from querysvc_drivers.flightsql.literals import parameters_of
-from querysvc_drivers.flightsql.messages import new, packed, unpacked
+from querysvc_drivers.flightsql.messages import expected, new, packed
 from querysvc_drivers.flightsql.metadata import COMMANDS
 from querysvc_drivers.flightsql.statements import Statement, Statements
 
@@ -39,6 +39,12 @@ _ACTIONS: Final = {
     "ClosePreparedStatement": "Forget a handle.",
     "CancelQuery": "End the query of a FlightInfo.",
 }
+_DESCRIBED: Final = (*COMMANDS, "CommandStatementQuery", "CommandPreparedStatementQuery")
+_FETCHED: Final = (*COMMANDS, "TicketStatementQuery")
+_PUT: Final = (
+    *("CommandStatementUpdate", "CommandPreparedStatementUpdate"),
+    "CommandPreparedStatementQuery",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
     def get_flight_info(self, context: Any, descriptor: Any) -> flight.FlightInfo:
         """The schema of a command's rows, and the ticket for them."""
         with translated():
-            name, command = unpacked(descriptor.command)
+            name, command = expected(descriptor.command, *_DESCRIBED)
             schema, ticket = self._described(name, command, _principal(context), may_run=True)
             endpoint = flight.FlightEndpoint(ticket, [])
             return flight.FlightInfo(schema, descriptor, [endpoint], -1, -1)
@@ -79,7 +85,7 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
     def get_schema(self, context: Any, descriptor: Any) -> flight.SchemaResult:
         """The schema alone."""
         with translated():
-            name, command = unpacked(descriptor.command)
+            name, command = expected(descriptor.command, *_DESCRIBED)
             schema, _ = self._described(name, command, _principal(context), may_run=False)
             return flight.SchemaResult(schema)
 
@@ -87,7 +93,7 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
         """The rows of a ticket."""
         with translated():
             principal = _principal(context)
-            name, command = unpacked(ticket.ticket)
+            name, command = expected(ticket.ticket, *_FETCHED)
             if name in COMMANDS:
                 listing = self._services.listing_of(principal)
                 return flight.RecordBatchStream(COMMANDS[name].rows(command, listing))
@@ -99,7 +105,7 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
         """Run a statement that has no rows, or bind a prepared one's parameters."""
         with translated():
             principal = _principal(context)
-            name, command = unpacked(descriptor.command)
+            name, command = expected(descriptor.command, *_PUT)
             if name == "CommandStatementUpdate":
                 statement = Statement(command.query, principal)
             else:
@@ -130,7 +136,9 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
                 raise QueryServiceError(
                     ErrorCode.NOT_SUPPORTED, f"Flight's action {action.type} is not supported"
                 )
-            return iter(run(unpacked(action.body.to_pybytes())[1], _principal(context)))
+            name = f"Action{action.type}Request"
+            _, request = expected(action.body.to_pybytes(), name)
+            return iter(run(request, _principal(context)))
 
     def _described(
         self, name: str, command: Any, principal: Principal, *, may_run: bool
@@ -191,8 +199,13 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
         return []
 
     def _cancel(self, request: Any, principal: Principal) -> list[bytes]:
-        info = flight.FlightInfo.deserialize(request.info)
-        _, ticket = unpacked(info.endpoints[0].ticket.ticket)
+        try:
+            (endpoint,) = flight.FlightInfo.deserialize(request.info).endpoints
+        except (pa.ArrowException, ValueError):
+            raise QueryServiceError(
+                ErrorCode.INVALID_REQUEST, "What is to be cancelled is no FlightInfo of ours."
+            ) from None
+        _, ticket = expected(endpoint.ticket.ticket, "TicketStatementQuery")
         statement = self._statements.get(_handle(ticket), principal)
         result = _CANCELLED if self._executions.cancel(statement) else _NOT_CANCELLABLE
         return [packed(new("ActionCancelQueryResult", result=result))]
@@ -204,13 +217,9 @@ def _principal(context: Any) -> Principal:
 
 
 def _handle(command: Any) -> bytes:
-    for field in ("statement_handle", "prepared_statement_handle"):
-        if field in command.DESCRIPTOR.fields_by_name:
-            handle: bytes = getattr(command, field)
-            return handle
-    raise QueryServiceError(
-        ErrorCode.NOT_SUPPORTED, f"{command.DESCRIPTOR.name} cannot be asked for here"
-    )
+    is_ticket = command.DESCRIPTOR.name == "TicketStatementQuery"
+    handle: bytes = command.statement_handle if is_ticket else command.prepared_statement_handle
+    return handle
 
 
 def _arrow(kind: Any) -> pa.DataType:
