@@ -71,7 +71,18 @@ def test_history_lists_what_ran(service: RunningService) -> None:
 def test_interrupt_cancels_the_query(service: RunningService) -> None:
     sql = "SELECT count(*) FROM orders a, orders b, orders c WHERE a.id + b.id + c.id = -1"
     process = subprocess.Popen(
-        [sys.executable, "-m", "querysvc", "query", "-d", "shop", sql],
+        # Who was started in the background ignores interrupts, and so do its children.
+        [
+            "env",
+            "--default-signal=INT",
+            sys.executable,
+            "-m",
+            "querysvc",
+            "query",
+            "-d",
+            "shop",
+            sql,
+        ],
         env={**service.environment, "QUERYSVC_SERVER": service.url},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

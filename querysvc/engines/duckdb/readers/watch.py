@@ -7,6 +7,7 @@ query that saw something suspicious runs again on the exact path.
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,10 @@ _SEAM_BYTES: Final = 1024
 
 
 class LineWatch:
-    """Looks at the bytes that DuckDB reads of text objects for what its reader takes amiss."""
+    """Looks at the bytes that DuckDB reads of text objects for what its reader takes amiss.
+
+    DuckDB's threads read at the same time, so `see` is called by several at once.
+    """
 
     def __init__(self) -> None:
         self.is_suspicious = False
@@ -31,6 +35,8 @@ class LineWatch:
         self._watched: dict[int, tuple[str | None, _Signs]] = {}
         self._without_lines: set[int] = set()
         self._seams: dict[int, dict[int, tuple[bytes, bytes]]] = {}
+        """The bytes (before, after) of places where one side was read, by object and place."""
+        self._lock = threading.Lock()
         self._streams: dict[int, _GzipStream] = {}
 
     def watch(
@@ -88,22 +94,32 @@ class LineWatch:
         if offset == 0 and data[0] in b"\r\n":
             self.is_suspicious = True
         self._judge(data, signs)
-        # The bytes on both sides of a seam: (before, after), by where it is.
-        seams = self._seams.setdefault(object_index, {})
-        for at, before, after in (
-            (offset, b"", data[:_SEAM_BYTES]),
-            (offset + len(data), data[-_SEAM_BYTES:], b""),
-        ):
-            known_before, known_after = seams.pop(at, (b"", b""))
-            before, after = before or known_before, after or known_after
-            if before and after:
-                self._judge(before + after, signs)
-            else:
-                seams[at] = before, after
+        for seam in self._closed_seams(object_index, offset, data):
+            self._judge(seam, signs)
+
+    def _closed_seams(self, object_index: int, offset: int, data: bytes) -> list[bytes]:
+        """The bytes around those ends of the data whose other side was read before."""
+        closed = []
+        with self._lock:
+            seams = self._seams.setdefault(object_index, {})
+            for at, before, after in (
+                (offset, b"", data[:_SEAM_BYTES]),
+                (offset + len(data), data[-_SEAM_BYTES:], b""),
+            ):
+                known_before, known_after = seams.pop(at, (b"", b""))
+                before, after = before or known_before, after or known_after
+                if before and after:
+                    closed.append(before + after)
+                else:
+                    seams[at] = before, after
+        return closed
 
     def _judge(self, data: bytes, signs: _Signs) -> None:
-        self.is_suspicious = self.is_suspicious or signs.are_in(data)
-        self.has_odd_keys = self.has_odd_keys or signs.match(data)
+        # Only ever set: another thread may have found something while this one looked.
+        if signs.are_in(data):
+            self.is_suspicious = True
+        if not self.has_odd_keys and signs.match(data):
+            self.has_odd_keys = True
 
 
 @dataclass(frozen=True, slots=True)
