@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 IS_CI = os.environ.get("CI") == "true"
-EXPECTED = ("Trino's command line needs Java 24 or newer",)
+EXPECTED = (
+    "Trino's command line needs Java 24 or newer",
+    "a small file system cannot be mounted here",
+)
 """Why a test may be skipped in CI too: what pip, apt, go and Maven cannot give."""
 
 
