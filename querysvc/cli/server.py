@@ -126,6 +126,7 @@ def demo(
     raise typer.Exit(show.run(once=once, port=port))
 
 
+RunningMaxOption = Annotated[int | None, typer.Option(min=1, help="Queries that run at once.")]
 OpenMaxOption = Annotated[
     int | None, typer.Option(min=1, help="Queries that may wait or run at once.")
 ]
@@ -156,6 +157,7 @@ def create_key(
     description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
     expires_days: Annotated[float | None, typer.Option(min=0.01, help="Days it is valid.")] = None,
     aws: Annotated[bool, typer.Option("--aws", help="An AWS-style key pair.")] = False,
+    running_max: RunningMaxOption = None,
     open_max: OpenMaxOption = None,
     rate: RateOption = None,
     scan_max: ScanMaxOption = None,
@@ -181,6 +183,7 @@ def create_key(
         description=description,
         expires_at=expires_at,
         limits=KeyLimits(
+            running_max=running_max,
             open_max=open_max,
             submissions_per_second=rate,
             scanned_bytes_max=scan_max,

@@ -44,6 +44,7 @@ class Limits(BaseModel):
     queued_max: int | None = Field(None, ge=0)
     submissions_per_second: float | None = Field(None, gt=0)
     submissions_burst: int | None = Field(None, ge=1)
+    running_per_user_max: int | None = Field(None, ge=1)
     open_per_user_max: int | None = Field(None, ge=1)
     scanned_bytes_max: int | None = Field(None, ge=1)
     scanned_bytes_per_hour_max: int | None = Field(None, ge=1)

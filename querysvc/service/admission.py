@@ -37,6 +37,11 @@ class AdmissionLimits:
     submissions_burst: int = 100
 
 
+def lowest(*maxima: int | None) -> int | None:
+    """The lowest maximum; None where none is set."""
+    return min((maximum for maximum in maxima if maximum is not None), default=None)
+
+
 class TokenBucket:
     """A rate: `per_second` on average, `burst` at once."""
 
@@ -73,7 +78,7 @@ class Admission:
     ) -> None:
         self._queries = queries
         self._limits = limits
-        self._key_limits = key_limits
+        self.key_limits = key_limits
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
         self._lock = threading.Lock()
@@ -103,13 +108,12 @@ class Admission:
         if submission.timeout_seconds is not None and not submission.timeout_seconds > 0:
             raise QueryServiceError(ErrorCode.INVALID_REQUEST, "The timeout must be positive.")
 
-    def check_load(self, work_group: WorkGroup, principal: Principal) -> None:
+    def check_load(self, work_group: WorkGroup, principal: Principal, key: KeyLimits) -> None:
         """Refuse when the work group is closed, it or the key too fast, or a queue is full."""
         if work_group.state is WorkGroupState.DISABLED:
             raise QueryServiceError(
                 ErrorCode.INVALID_REQUEST, f"WorkGroup {work_group.name} is disabled."
             )
-        key = self._key_limits(principal)
         own = work_group.limits
         burst = own.submissions_burst or self._limits.submissions_burst
         rate = own.submissions_per_second or self._limits.submissions_per_second
@@ -135,7 +139,7 @@ class Admission:
             )
 
     def _check_open(self, principal: Principal, *maxima: int | None) -> None:
-        limit = min((maximum for maximum in maxima if maximum is not None), default=None)
+        limit = lowest(*maxima)
         if limit is None:
             return
         count = self._queries.open_count(principal.name)

@@ -17,7 +17,7 @@ from querysvc.model import (
 )
 from querysvc.results.files import text_suffix
 from querysvc.service.access import Access
-from querysvc.service.admission import Admission
+from querysvc.service.admission import Admission, lowest
 from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
 from querysvc.service.permissions import is_admin, require_work_group
@@ -74,7 +74,8 @@ class Submitter:
         if submission.requires_output_location and not work_group.managed_results_enabled:
             _require_output(configuration)
         # A syntax error costs no place in the queue, but it costs the gate: the rate comes first.
-        self._admission.check_load(work_group, principal)
+        key = self._admission.key_limits(principal)
+        self._admission.check_load(work_group, principal, key)
         bound = self._prepared.bound(
             submission.sql, submission.execution_parameters, work_group.name, principal
         )
@@ -105,6 +106,7 @@ class Submitter:
         terms = SubmissionTerms(
             roles=principal.roles,
             timeout_seconds=submission.timeout_seconds,
+            running_per_user_max=lowest(work_group.limits.running_per_user_max, key.running_max),
         )
         return self._queries.add(execution, terms, fingerprint=mark)
 

@@ -125,6 +125,7 @@ class MemoryState(MemoryWrites, MemoryRecords):
                 for entry in self._in_state(QueryState.QUEUED)
                 if groups.count(entry.execution.work_group)
                 < rooms.get(entry.execution.work_group, running_max_default)
+                and _has_room(entry, principals)
             ]
             if not candidates:
                 return None
@@ -299,6 +300,12 @@ class MemoryState(MemoryWrites, MemoryRecords):
         if entry is None or entry.execution.state is not QueryState.RUNNING:
             return None
         return entry if entry.fencing_token == fencing_token else None
+
+
+def _has_room(entry: _Entry, running: Sequence[str]) -> bool:
+    """Whether fewer of its principal's queries run than may."""
+    limit = entry.terms.running_per_user_max
+    return limit is None or running.count(entry.execution.principal) < limit
 
 
 def _matches(history_filter: HistoryFilter, execution: QueryExecution) -> bool:

@@ -42,6 +42,8 @@ class SubmissionTerms:
 
     roles: frozenset[str] = frozenset()
     timeout_seconds: float | None = None
+    running_per_user_max: int | None = None
+    """It is claimed only while fewer queries of its principal run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,9 @@ class QueryRepository(Protocol):
     ) -> ClaimedQuery | None:
         """Make one queued query RUNNING for `owner`; no two callers get the same.
 
-        Among work groups below their `running_max`: first who has fewest running, then who was
-        served longest ago, then the oldest.
+        Among work groups below their `running_max` and users below the query's
+        `running_per_user_max`: first who has fewest running, then who was served longest ago, then
+        the oldest.
         """
         ...
 

@@ -403,7 +403,14 @@ def _next_in_turn(running_max_default: int) -> Select[tuple[int]]:
         .outerjoin(by_principal, by_principal.c.principal == candidate.c.principal)
         .outerjoin(work_groups, work_groups.c.name == candidate.c.work_group)
         .outerjoin(turns, turns.c.principal == candidate.c.principal)
-        .where(candidate.c.state == _QUEUED, func.coalesce(by_group.c.running, 0) < room)
+        .where(
+            candidate.c.state == _QUEUED,
+            func.coalesce(by_group.c.running, 0) < room,
+            or_(
+                candidate.c.running_per_user_max.is_(None),
+                func.coalesce(by_principal.c.running, 0) < candidate.c.running_per_user_max,
+            ),
+        )
         .order_by(
             func.coalesce(by_principal.c.running, 0),
             func.coalesce(turns.c.turn, 0),
@@ -471,6 +478,7 @@ def _new_row(execution: QueryExecution, terms: SubmissionTerms) -> Document:
         "cancel_requested": False,
         "results_exposed": False,
         "results_expired": False,
+        "running_per_user_max": terms.running_per_user_max,
     }
 
 

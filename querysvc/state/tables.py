@@ -70,6 +70,7 @@ query_executions = Table(
     Column("results_exposed", Boolean, nullable=False),
     Column("results_expired", Boolean, nullable=False),
     Column("result_key", String(64)),
+    Column("running_per_user_max", Integer),
     Index(None, "state", "work_group", "principal"),
     Index(None, "work_group", "sequence"),
     Index(None, "principal", "sequence"),

@@ -54,6 +54,8 @@ class WorkGroupLimits:
     queued_max: int | None = None
     submissions_per_second: float | None = None
     submissions_burst: int | None = None
+    running_per_user_max: int | None = None
+    """Queries of one principal that run at once; further ones wait."""
     open_per_user_max: int | None = None
     """Queries of one principal that wait or run."""
     scanned_bytes_max: int | None = None
@@ -108,9 +110,11 @@ class WorkGroupUpdate:
 class KeyLimits:
     """What may be taken with a key, whatever the work group allows; None is no limit.
 
-    Open queries and bytes are counted over everything that the key's principal does.
+    Running and open queries and bytes are counted over everything that the key's principal does.
     """
 
+    running_max: int | None = None
+    """Queries that run at once; further ones wait."""
     open_max: int | None = None
     """Queries that wait or run."""
     submissions_per_second: float | None = None

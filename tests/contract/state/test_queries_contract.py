@@ -222,6 +222,21 @@ def test_the_default_limit_holds_where_the_work_group_has_none(state: State) -> 
     assert claim(state, running_max=2) is not None
 
 
+def test_many_claimers_respect_a_users_limit(state: State) -> None:
+    terms = SubmissionTerms(running_per_user_max=2)
+    for number in range(10):
+        state.add(query("greedy"), terms, fingerprint=f"print {number}")
+    others = [query("modest") for _ in range(3)]
+    add(state, *others)
+    with ThreadPoolExecutor(8) as pool:
+        claimed = [item for item in pool.map(lambda _: claim(state), range(16)) if item is not None]
+    assert sorted(item.execution.principal for item in claimed) == ["greedy"] * 2 + ["modest"] * 3
+    ended = next(item for item in claimed if item.execution.principal == "greedy")
+    assert state.finish(ended.execution.id, ended.fencing_token, SUCCEEDED)
+    assert must_claim(state).execution.principal == "greedy"
+    assert claim(state) is None
+
+
 def test_a_full_work_group_does_not_hold_up_another(state: State) -> None:
     state.add_work_group(WorkGroup("full", limits=WorkGroupLimits(running_max=0)))
     other = query(work_group="other")

@@ -146,6 +146,29 @@ def test_open_queries_of_one_user_are_bounded(harness: Harness, *, of_key: bool)
     assert harness.run(by=ADA).state is QueryState.SUCCEEDED
 
 
+@pytest.mark.parametrize("of_key", [True, False])
+def test_running_queries_of_one_user_are_bounded_and_the_rest_wait(
+    harness: Harness, *, of_key: bool
+) -> None:
+    if of_key:
+        limit_key(harness, running_max=1)
+    else:
+        limit_group(harness, running_per_user_max=1)
+    harness.engine.is_held = True
+    first, second = (harness.submit(by=ADA) for _ in range(2))
+    harness.submit(by=BOB)
+    for _ in range(2):
+        assert harness.engine.started.acquire(timeout=30)
+    assert harness.state.queue_counts("primary").queued == 1
+    assert harness.service.get(second.id, ADA).queue_position == 1
+    harness.engine.is_held = False
+    harness.engine.release(100)
+    ended = harness.service.wait(second.id, ADA, timeout_seconds=30)
+    assert ended.state is QueryState.SUCCEEDED
+    assert ended.started_at is not None
+    assert ended.started_at >= (harness.service.get(first.id, ADA).completed_at or ended.started_at)
+
+
 def test_a_keys_rate_is_its_own(harness: Harness) -> None:
     limit_key(harness, submissions_per_second=0.001)
     for _ in range(10):
