@@ -85,6 +85,8 @@ class TableReference:
     """A conjunction over partition keys only (ColumnReference(relation=-1, field=column))."""
     generation: int = 0
     """The catalog's stamp of this table, for caches."""
+    snapshot_id: int | None = None
+    """Of an Iceberg table that is read as it was; None is its current snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ class ReadEstimate:
     total_row_groups: int = 0
     is_exact: bool = True
     reason: str = ""
+    may_end_early: bool = False
+    """A small part of it may do: whether the run reads more than it may, only its counter tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import StoredObject
 from querysvc.storage.configuration import StorageConfiguration
 from querysvc.storage.listing import PAGE, Listing, ListingError, ListingPage
-from querysvc.storage.locations import Location, is_hidden, parse_location
+from querysvc.storage.locations import Location, is_hidden, parse_location, split_address
 from querysvc.storage.s3_connection import S3Connection, S3RefusalError
 from querysvc.storage.s3_errors import is_client_side_encrypted
 
@@ -90,6 +90,22 @@ class StorageClient:
             heads += self._connection.run(work(objects[at : at + _HEADS_AT_ONCE]))
         return heads
 
+    def read_object(self, address: str) -> bytes:
+        """The whole of a small object, as it is now."""
+        bucket, key = split_address(address)
+        return self._connection.run(self._whole(bucket, key, address))
+
+    def describe(self, addresses: Sequence[str]) -> list[StoredObject | None]:
+        """What S3 tells of objects that are named one by one; None of those that do not exist."""
+
+        async def work(part: Sequence[str]) -> list[StoredObject | None]:
+            return await self._connection.gather(self._described(one) for one in part)
+
+        found: list[StoredObject | None] = []
+        for at in range(0, len(addresses), _HEADS_AT_ONCE):
+            found += self._connection.run(work(addresses[at : at + _HEADS_AT_ONCE]))
+        return found
+
     def read_ranges(self, ranges: Sequence[tuple[StoredObject, int, int]]) -> list[bytes]:
         """Read (object, offset, length) concurrently; each must still be the listed object."""
 
@@ -112,6 +128,29 @@ class StorageClient:
         async with response["Body"] as body:
             data: bytes = await body.read()
         return data
+
+    async def _whole(self, bucket: str, key: str, address: str) -> bytes:
+        response = await self._connection.call("get_object", bucket=bucket, what=address, Key=key)
+        async with response["Body"] as body:
+            data: bytes = await body.read()
+        return data
+
+    async def _described(self, address: str) -> StoredObject | None:
+        bucket, key = split_address(address)
+        try:
+            head = await self._connection.call("head_object", bucket=bucket, what=address, Key=key)
+        except S3RefusalError as error:
+            if error.status != 404:
+                raise
+            return None
+        return StoredObject(
+            bucket,
+            key,
+            head["ContentLength"],
+            head["ETag"].strip('"'),
+            head["LastModified"],
+            head.get("StorageClass", "STANDARD"),
+        )
 
     async def _objects(self, location: Location, *, includes_hidden: bool) -> list[StoredObject]:
         listing = await self._pages(location, delimiter=None)
@@ -159,7 +198,7 @@ class StorageClient:
             page = response[PAGE]
             if isinstance(page, ListingPage):
                 return page
-            if attempt >= self.configuration.metadata_attempts_max:
+            if attempt >= self.configuration.metadata_attempts:
                 raise _bad_listing(location, page)
             await asyncio.sleep(self.configuration.backoff_seconds * attempt * random.random())  # noqa: S311
             attempt += 1

@@ -47,3 +47,14 @@ def is_hidden(key: str, prefix: str) -> bool:
     if relative[0] in "_.":
         return True
     return "/_" in relative or "/." in relative
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Read `s3://bucket/key`, the key as it is."""
+    scheme, _, rest = address.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme.lower() not in ("s3", "s3a", "s3n") or not bucket or not key:
+        raise QueryServiceError(
+            ErrorCode.INVALID_REQUEST, f"{address!r} is not the address of an object (s3://b/k)"
+        )
+    return bucket, key

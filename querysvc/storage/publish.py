@@ -12,7 +12,7 @@ from typing import Any  # botocore's arguments are untyped
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import ResultConfiguration
 from querysvc.storage.listing import PAGE, ListingPage
-from querysvc.storage.locations import Location, parse_location
+from querysvc.storage.locations import Location, parse_location, split_address
 from querysvc.storage.s3_connection import S3Connection, S3RefusalError
 
 _PART_BYTES = 16 << 20
@@ -305,17 +305,6 @@ class ResultPublisher:
                 f"{len(failed)} of {len(keys)} objects of bucket {bucket} were not deleted; "
                 f"{first.get('Key')}: {first.get('Code')} {first.get('Message')}",
             )
-
-
-def split_address(address: str) -> tuple[str, str]:
-    """Read `s3://bucket/key`, the key as it is."""
-    scheme, _, rest = address.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme.lower() not in ("s3", "s3a", "s3n") or not bucket or not key:
-        raise QueryServiceError(
-            ErrorCode.INVALID_REQUEST, f"{address!r} is not the address of an object (s3://b/k)"
-        )
-    return bucket, key
 
 
 def _read(path: Path, offset: int, length: int) -> bytes:

@@ -105,6 +105,7 @@ _BY_STATE: Final[Mapping[str, tuple[ErrorCode, ...]]] = {
     "40001": (  # serialization_failure
         ErrorCode.TRANSACTION_CONFLICT,
         ErrorCode.HIVE_CONCURRENT_MODIFICATION_DETECTED,
+        ErrorCode.ICEBERG_COMMIT_ERROR,
     ),
     "42501": (  # insufficient_privilege
         ErrorCode.PERMISSION_DENIED,
@@ -194,6 +195,7 @@ _BY_STATE: Final[Mapping[str, tuple[ErrorCode, ...]]] = {
     ),
     "42P01": (  # undefined_table
         ErrorCode.TABLE_NOT_FOUND,
+        ErrorCode.ICEBERG_INVALID_SNAPSHOT_ID,
     ),
     "42P06": (  # duplicate_schema
         ErrorCode.SCHEMA_ALREADY_EXISTS,
@@ -255,6 +257,7 @@ _BY_STATE: Final[Mapping[str, tuple[ErrorCode, ...]]] = {
         ErrorCode.EXCEEDED_SCAN_LIMIT,
         ErrorCode.EXCEEDED_CPU_LIMIT,
         ErrorCode.HIVE_TOO_MANY_OPEN_PARTITIONS,
+        ErrorCode.ICEBERG_TOO_MANY_OPEN_PARTITIONS,
         ErrorCode.HIVE_EXCEEDED_PARTITION_LIMIT,
         ErrorCode.QUERY_REJECTED,
     ),
@@ -336,9 +339,11 @@ _BY_STATE: Final[Mapping[str, tuple[ErrorCode, ...]]] = {
     ),
     "XX001": (  # data_corrupted
         ErrorCode.HIVE_BAD_DATA,
+        ErrorCode.ICEBERG_BAD_DATA,
         ErrorCode.HIVE_PARTITION_SCHEMA_MISMATCH,
         ErrorCode.HIVE_INVALID_PARTITION_VALUE,
         ErrorCode.HIVE_INVALID_METADATA,
+        ErrorCode.ICEBERG_INVALID_METADATA,
     ),
 }
 SQLSTATES: Final[Mapping[ErrorCode, str]] = {
