@@ -256,7 +256,9 @@ class Settings(BaseSettings):
     s3_stall_timeout_seconds: float = Field(
         20.0, gt=0, description="A GET that delivers nothing for this long is tried again."
     )
-    s3_attempts_max: int = Field(12, ge=1, description="Tries of one request.")
+    s3_attempts_max: int = Field(
+        12, ge=1, description="Tries of one GET; a listing or HEAD has 6 at most."
+    )
     s3_retry_timeout_seconds: float = Field(
         120.0, gt=0, description="From a request's first try to the last time it is tried again."
     )

@@ -40,10 +40,17 @@ async def open_client(
         use_listings_cache=False,
     )
     client = await file_system.set_session()
+    client.meta.events.register_first("needs-retry.s3", _give_up_untrusted)
     try:
         yield client
     finally:
         await client.close()
+
+
+def _give_up_untrusted(caught_exception: Exception | None, **_: Any) -> None:
+    """A certificate that is not trusted now will not be trusted a second later."""
+    if caught_exception is not None and "CERTIFICATE_VERIFY_FAILED" in str(caught_exception):
+        raise caught_exception
 
 
 def _verify(configuration: StorageConfiguration) -> bool | str:

@@ -109,12 +109,17 @@ class StorageConfiguration:
     listing_objects_max: int = 5_000_000
     """Objects that one location may have."""
     metadata_attempts_max: int = 6
-    """Tries of one listing, HEAD or bucket request."""
+    """Tries of one listing, HEAD or bucket request, where `attempts_max` is not less."""
     bucket_facts_ttl_seconds: float = 300.0
     unanswered_bucket_facts: UnansweredFacts = "auto"
     """When an endpoint does not answer request-payment or encryption calls: `fail` refuses the
     query, `pass` takes the bucket as owner-pays and unencrypted; `auto` fails on AWS and passes
     on a compatible endpoint, whose stores mostly have neither notion."""
+
+    @property
+    def metadata_attempts(self) -> int:
+        """How often a listing, HEAD or bucket request is tried."""
+        return min(self.metadata_attempts_max, self.attempts_max)
 
     def endpoint(self, bucket: str, region: str | None = None) -> Endpoint:
         """Resolve how `bucket` is reached; `region` is the bucket's own, when known."""

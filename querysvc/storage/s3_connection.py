@@ -105,7 +105,7 @@ class S3Connection:
 
         async with self._opening:
             if endpoint not in self._clients:
-                attempts = self.configuration.metadata_attempts_max
+                attempts = self.configuration.metadata_attempts
                 opened = open_client(self.configuration, endpoint, self._chain, attempts=attempts)
                 client = await self._opened.enter_async_context(opened)
                 # First: botocore's own handler would parse the whole body to look for errors.

@@ -97,7 +97,8 @@ def test_unreachable_s3_is_told_and_the_service_goes_on(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
-    with running_service(endpoint, tmp_path_factory.mktemp("down")) as alone:
+    folder = tmp_path_factory.mktemp("down")
+    with running_service(endpoint, folder, s3_attempts_max=2) as alone:
         alone.client.run("CREATE EXTERNAL TABLE t (a int) STORED AS PARQUET LOCATION 's3://b/x/'")
         with pytest.raises(ServiceError) as raised:
             alone.client.run("SELECT * FROM t")
