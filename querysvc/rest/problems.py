@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import structlog
@@ -32,6 +33,7 @@ STATUS = {code: _BY_TYPE[code.error_type] for code in ErrorCode} | {
     ErrorCode.CATALOG_NOT_FOUND: HTTPStatus.NOT_FOUND,
     ErrorCode.SCHEMA_NOT_FOUND: HTTPStatus.NOT_FOUND,
     ErrorCode.TABLE_NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.BUCKET_NOT_FOUND: HTTPStatus.NOT_FOUND,
     ErrorCode.ALREADY_EXISTS: HTTPStatus.CONFLICT,
     ErrorCode.IDEMPOTENCY_MISMATCH: HTTPStatus.CONFLICT,
     ErrorCode.QUERY_NOT_FINISHED: HTTPStatus.CONFLICT,
@@ -85,19 +87,24 @@ def problem_of(error: QueryServiceError) -> Problem:
     )
 
 
-def respond(error: QueryServiceError, *, status: int | None = None) -> JSONResponse:
+def respond(
+    error: QueryServiceError,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
     """The HTTP answer for an error."""
     problem = problem_of(error)
     if status is not None:
         problem.status = status
-    headers = {}
+    told = dict(headers or {})
     retry_after = getattr(error, "retry_after_seconds", None)
     if retry_after is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+        told["Retry-After"] = str(max(1, math.ceil(retry_after)))
     if problem.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
+        told["WWW-Authenticate"] = "Bearer"
     return JSONResponse(
-        problem.model_dump(exclude_none=True), problem.status, headers, media_type=MEDIA_TYPE
+        problem.model_dump(exclude_none=True), problem.status, told, media_type=MEDIA_TYPE
     )
 
 
@@ -115,7 +122,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
         code = _CODE_OF_STATUS.get(HTTPStatus(error.status_code), ErrorCode.INVALID_REQUEST)
-        return respond(QueryServiceError(code, str(error.detail)), status=error.status_code)
+        return respond(
+            QueryServiceError(code, str(error.detail)),
+            status=error.status_code,
+            headers=error.headers,
+        )
 
     @app.exception_handler(Exception)
     async def _unknown(request: Request, error: Exception) -> JSONResponse:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from datetime import datetime
 from functools import partial
 from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal, QueryExecution, QueryState
@@ -77,14 +77,7 @@ def _add_submission(routes: APIRouter, service: QueryService) -> None:
     async def estimate(request: schemas.QueryRequest, caller: Caller) -> schemas.Estimate:
         """Tell what a statement would read, without running it."""
         found = await asyncio.to_thread(service.estimate, request.submission(), caller)
-        return schemas.Estimate(
-            scanned_bytes=found.scanned_bytes,
-            files=found.files,
-            row_groups=found.row_groups,
-            total_row_groups=found.total_row_groups,
-            is_exact=found.is_exact,
-            reason=found.reason,
-        )
+        return schemas.Estimate.of(found)
 
     @routes.post("/validate", operation_id="validateQuery")
     async def validate(request: schemas.QueryRequest, caller: Caller) -> schemas.Description:
@@ -107,8 +100,8 @@ def _add_lookup(routes: APIRouter, service: QueryService) -> None:
         work_group: str | None = None,
         state: Annotated[list[QueryState] | None, Query()] = None,
         principal: str | None = None,
-        submitted_after: datetime | None = None,
-        submitted_before: datetime | None = None,
+        submitted_after: AwareDatetime | None = None,
+        submitted_before: AwareDatetime | None = None,
         page_token: PageToken = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     ) -> schemas.QueryList:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,7 @@ from querysvc.model import (
     Session,
     Statistics,
 )
+from querysvc.service.inspection import QueryEstimate
 
 SQL_BYTES_MAX = 262_144
 
@@ -235,10 +236,33 @@ class Estimate(BaseModel):
 
     scanned_bytes: int
     files: int
+    partitions: int
+    total_partitions: int
     row_groups: int
     total_row_groups: int
     is_exact: bool
     reason: str
+    bytes_limit: int | None = Field(description="What the work group lets one query read.")
+    is_allowed: bool = Field(description="Whether the run would pass the limit before it reads.")
+    refusal: str = Field(description="What the run would fail with.")
+
+    @classmethod
+    def of(cls, estimate: QueryEstimate) -> Self:
+        """As the service tells it."""
+        read, refusal = estimate.read, estimate.refusal
+        return cls(
+            scanned_bytes=read.scanned_bytes,
+            files=read.files,
+            partitions=estimate.partitions,
+            total_partitions=estimate.total_partitions,
+            row_groups=read.row_groups,
+            total_row_groups=read.total_row_groups,
+            is_exact=read.is_exact,
+            reason=read.reason,
+            bytes_limit=estimate.bytes_limit,
+            is_allowed=refusal is None,
+            refusal="" if refusal is None else f"{refusal.code.name}: {refusal.message}",
+        )
 
 
 class Description(BaseModel):

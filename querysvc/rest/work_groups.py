@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import fields
 from datetime import datetime
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,25 +36,31 @@ class Guard(BaseModel):
     counts_sse_s3_as_unencrypted: bool = False
 
 
+_COUNT_MAX = (1 << 31) - 1
+_BYTES_MAX = (1 << 63) - 1
+Count = Annotated[int | None, Field(ge=1, le=_COUNT_MAX)]
+Bytes = Annotated[int | None, Field(ge=1, le=_BYTES_MAX)]
+
+
 class Limits(BaseModel):
     """What queries may take; null is the service's own limit, or none."""
 
     model_config = ConfigDict(extra="forbid")
 
-    running_max: int | None = Field(None, ge=1)
-    queued_max: int | None = Field(None, ge=0)
+    running_max: Count = None
+    queued_max: int | None = Field(None, ge=0, le=_COUNT_MAX)
     submissions_per_second: float | None = Field(None, gt=0)
-    submissions_burst: int | None = Field(None, ge=1)
-    running_per_user_max: int | None = Field(None, ge=1)
-    open_per_user_max: int | None = Field(None, ge=1)
-    scanned_bytes_max: int | None = Field(None, ge=1)
-    scanned_bytes_per_hour_max: int | None = Field(None, ge=1)
-    scanned_bytes_per_day_max: int | None = Field(None, ge=1)
-    scanned_bytes_per_month_max: int | None = Field(None, ge=1)
-    result_bytes_max: int | None = Field(None, ge=1)
+    submissions_burst: Count = None
+    running_per_user_max: Count = None
+    open_per_user_max: Count = None
+    scanned_bytes_max: Bytes = None
+    scanned_bytes_per_hour_max: Bytes = None
+    scanned_bytes_per_day_max: Bytes = None
+    scanned_bytes_per_month_max: Bytes = None
+    result_bytes_max: Bytes = None
     timeout_seconds: float | None = Field(None, gt=0)
-    memory_bytes: int | None = Field(None, ge=1 << 20)
-    spill_bytes: int | None = Field(None, ge=0)
+    memory_bytes: int | None = Field(None, ge=1 << 20, le=_BYTES_MAX)
+    spill_bytes: int | None = Field(None, ge=0, le=_BYTES_MAX)
 
 
 class WorkGroupChange(BaseModel):

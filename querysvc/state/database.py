@@ -87,16 +87,26 @@ class Database:
 
 
 def open_database(url: str, *, pool_size: int = 16, busy_timeout_seconds: float = 30.0) -> Database:
-    """Connect to `sqlite:///path` or `postgresql://…` (psycopg 3)."""
+    """Connect to `sqlite:///path` or `postgresql://…` (psycopg 3).
+
+    Errors hide their statements' parameters, which may be secrets and end in logs.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size)
+        engine = create_engine(
+            parsed, pool_size=pool_size, max_overflow=pool_size, hide_parameters=True
+        )
         _prepare_sqlite(engine, busy_timeout_seconds)
         return Database(engine)
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     engine = create_engine(
-        parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, pool_recycle=1800
+        parsed,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        hide_parameters=True,
     )
     return Database(engine)
 
@@ -109,7 +119,7 @@ def catalog_engine(database: Database, *, busy_timeout_seconds: float = 30.0) ->
     """
     if not database.is_sqlite:
         return database.engine
-    engine = create_engine(database.engine.url)
+    engine = create_engine(database.engine.url, hide_parameters=True)
     tell_failures(engine)
     event.listen(engine, "connect", _pragmas(busy_timeout_seconds))
     return engine

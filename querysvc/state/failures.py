@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 
 from querysvc.errors import ErrorCode, QueryServiceError
 
@@ -35,7 +35,11 @@ def state_unavailable(error: BaseException) -> QueryServiceError:
 
 
 def tell_failures(engine: Engine) -> None:
-    """Make the engine raise STATE_UNAVAILABLE where the database, not the statement, fails."""
+    """Make the engine raise errors of ours.
+
+    STATE_UNAVAILABLE where the database, not the statement, fails; INVALID_REQUEST for a value that
+    no column takes: a NUL, half a surrogate pair, a number or a name that is too long.
+    """
     event.listen(engine, "handle_error", _translate)
 
 
@@ -43,6 +47,11 @@ def _translate(context: ExceptionContext) -> QueryServiceError | None:
     # A ping that fails is the pool's own business: it connects anew.
     if context.is_pre_ping:
         return None
+    is_odd = isinstance(context.original_exception, OverflowError | UnicodeEncodeError)
+    if is_odd or isinstance(context.sqlalchemy_exception, DataError):
+        return QueryServiceError(
+            ErrorCode.INVALID_REQUEST, "A value of the request is too long, or no valid text."
+        )
     at_fault = isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
     # SQLite calls a wrong statement operational too: that is ours to mend, not a moment's trouble.
     is_wrong = getattr(context.original_exception, "sqlite_errorcode", None) == SQLITE_ERROR
