@@ -26,6 +26,7 @@ from querysvc.model import Principal
 from querysvc.plan import AnalysedStatement
 from querysvc.planning.access import GuardedFetcher
 from querysvc.planning.discovery import PartitionDiscovery, RecentDirectories
+from querysvc.planning.iceberg import IcebergReader
 from querysvc.planning.metadata import CatalogMetadata
 from querysvc.planning.partition_predicates import EnginePredicates
 from querysvc.planning.partitions import PartitionSelector
@@ -166,6 +167,7 @@ class Application:
         self._node = self.settings.node_name or self._directory.node_name()
         self._open_state(stack)
         self._open_storage(stack)
+        self._open_views()
         self._watchers, self._running = Watchers(), RunningQueries()
         self._limits = resource_limits(self.settings)
         self._spools = SpoolDirectory(self._directory.results)
@@ -190,11 +192,10 @@ class Application:
         repository = SqlCatalogRepository(engine)
         self.catalog = CatalogService(repository, self._clock.now)
         self.catalog.ensure_defaults()
-        metadata = SystemMetadata(CatalogMetadata(self.catalog))
         self._audit = AuditLog(self.state, self._clock)
         self.policies = Policies(self.state, self._audit, self._clock)
         self._quotas = Quotas(self.state, self._clock)
-        self.views = CatalogViews(repository, metadata, self.policies, self._audit, self._clock.now)
+        self._catalog_repository = repository
 
     def _open_storage(self, stack: contextlib.ExitStack) -> None:
         configuration = storage_configuration(self.settings)
@@ -214,6 +215,13 @@ class Application:
         self._encoder = FileEncoder()
         stack.callback(self._encoder.close)
         self._writes = WriteParts(self.state, self.publisher, self.catalog)
+        self._iceberg = IcebergReader(self.catalog, _Objects(self.storage, self.publisher))
+
+    def _open_views(self) -> None:
+        metadata = SystemMetadata(CatalogMetadata(self.catalog, self._iceberg))
+        self.views = CatalogViews(
+            self._catalog_repository, metadata, self.policies, self._audit, self._clock.now
+        )
 
     def _build_people(self) -> None:
         self.work_groups = WorkGroupService(self.state, self.state, self._audit, self._clock)
@@ -298,7 +306,14 @@ class Application:
         predicates = EnginePredicates(self.engine, self._directory.scratch())
         discovery = self._discovery(self.settings.partition_discovery_validity_seconds)
         selector = PartitionSelector(self.catalog, predicates, discovery)
-        planner = Planner(selector, self.storage, self._guard, self.gateway.expect, self.state)
+        planner = Planner(
+            selector,
+            self.storage,
+            self._guard,
+            self.gateway.expect,
+            self.state,
+            self._iceberg,
+        )
         address = f"http://{self.settings.host}:{self.settings.port}"
         tables = SystemTables(self._listing_of, self.state, self._node, address)
         return SystemTablePlanner(planner, tables)
@@ -398,6 +413,17 @@ class Application:
                 lambda: self.state.queued_total(),
             ),
         }
+
+
+class _Objects:
+    """Objects to read and to write, over the storage client and the publisher."""
+
+    def __init__(self, storage: StorageClient, publisher: ResultPublisher) -> None:
+        self.read_object = storage.read_object
+        self.describe = storage.describe
+        self.list_locations = storage.list_locations
+        self.put_bytes = publisher.put_bytes
+        self.delete = publisher.delete
 
 
 class _Directories:

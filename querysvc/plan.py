@@ -136,12 +136,59 @@ class PartitionScan:
 
 
 @dataclass(frozen=True, slots=True)
+class IcebergField:
+    """A field of an Iceberg schema: files hold it under its id, whatever its name is there."""
+
+    id: int
+    type: TrinoType
+    children: tuple[IcebergField, ...] = ()
+    """An array's element, a map's key and value, a row's fields."""
+    default: LiteralValue = None
+    """The value of rows that were written before the field was added."""
+    names: tuple[str, ...] = ()
+    """Its names in files without ids, as the table's name mapping tells them."""
+
+
+@dataclass(frozen=True, slots=True)
+class IcebergFile:
+    """A data file: its path and partition as the table's metadata spell them."""
+
+    path: str
+    partition: str = ""
+    constants: tuple[tuple[int, LiteralValue], ...] = ()
+    """By field id, the values of columns that the file may lack: its partition's."""
+    deletes: tuple[int, ...] = ()
+    """Indexes of the deletes that apply to its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class IcebergDelete:
+    """A delete file: of positions, or of rows equal to its own in these fields."""
+
+    equality: tuple[IcebergField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IcebergScan:
+    """How an Iceberg table's objects are read.
+
+    The scan's first partition holds the objects of `files`, its second those of `deletes`.
+    """
+
+    columns: tuple[IcebergField, ...]
+    """Of the reference's columns that are not hidden, in order."""
+    files: tuple[IcebergFile, ...]
+    deletes: tuple[IcebergDelete, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TableScan:
     """A table reference with its surviving partitions, out of `total_partitions`."""
 
     reference: TableReference
     partitions: tuple[PartitionScan, ...]
     total_partitions: int = 0
+    iceberg: IcebergScan | None = None
 
 
 @dataclass(frozen=True, slots=True)

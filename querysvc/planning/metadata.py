@@ -8,6 +8,7 @@ from typing import Final
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import REJECT_COLUMNS, REJECTS, TableColumn
+from querysvc.planning.iceberg import IcebergReader
 from querysvc.planning.views import view_info
 from querysvc.sql.metadata import TableInfo, ViewInfo
 from querysvc.types.algebra import BIGINT, INTEGER, VARCHAR, TimestampTz, TrinoType
@@ -34,8 +35,9 @@ _BUCKET = TableColumn("$bucket", INTEGER, is_hidden=True)
 class CatalogMetadata:
     """A MetadataReader over the catalog."""
 
-    def __init__(self, catalog: CatalogService) -> None:
+    def __init__(self, catalog: CatalogService, iceberg: IcebergReader | None = None) -> None:
         self._catalog = catalog
+        self._iceberg = iceberg
 
     def catalog_exists(self, catalog: str) -> bool:
         """Whether there is such a data catalog."""
@@ -56,7 +58,13 @@ class CatalogMetadata:
             return self._about_table(full_name)
         if table.is_view:
             return view_info(table)
-        return TableInfo(table, table_columns(table), stamp.table_id << 32 | stamp.generation)
+        return TableInfo(table, self.columns(table), stamp.table_id << 32 | stamp.generation)
+
+    def columns(self, table: Table, snapshot_id: int | None = None) -> tuple[TableColumn, ...]:
+        """A table's columns; an Iceberg table's are those of its metadata, or of a snapshot."""
+        if table.is_iceberg and self._iceberg is not None:
+            return self._iceberg.columns(table, snapshot_id)
+        return table_columns(table)
 
     def _about_table(self, name: TableName) -> TableInfo | None:
         """`"t$partitions"`, `"t$properties"` as Trino's Hive connector has them, `"t$rejects"`."""

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import ExecutionPlan, PartitionScan, StoredObject, TableReference, TableScan
+from querysvc.planning.iceberg import IcebergReader
 from querysvc.planning.listing import Lister, list_selections
 from querysvc.planning.partitions import PartitionSelection, PartitionSelector
 from querysvc.planning.request import PlannedQuery, PlanRequest
@@ -41,17 +43,25 @@ class Planner:
         guard: Guard,
         on_access: OnAccess,
         writes: CommittedWrites | None = None,
+        iceberg: IcebergReader | None = None,
     ) -> None:
         self._selector = selector
         self._lister = lister
         self._guard = guard
         self._on_access = on_access
         self._writes = writes
+        self._iceberg = iceberg
 
     def plan(self, request: PlanRequest) -> PlannedQuery:
         """Prune partitions, list objects, apply the storage rules; raises QueryServiceErrors."""
         selections, listed = self._listed(request)
-        scans = [_scan(selection, listed) for selection in selections]
+        hive = iter([_scan(selection, listed) for selection in selections])
+        scans = [
+            self._iceberg.scan(reference)
+            if self._iceberg and reference.table.is_iceberg
+            else next(hive)
+            for reference in request.statement.tables
+        ]
         report = self._check(request, scans)
         self._on_access(request.query_id, report.buckets)
         plan = ExecutionPlan(
@@ -82,6 +92,7 @@ class Planner:
         selections = [
             self._selector.select(reference, now, request.session)
             for reference in request.statement.tables
+            if self._iceberg is None or not reference.table.is_iceberg
         ]
         listed: Listed = list_selections(self._lister, selections)
         if self._writes is not None:
@@ -94,7 +105,7 @@ class Planner:
         tables = [
             GuardedTable(
                 name=_name(scan.reference),
-                locations=self._selector.locations(scan.reference) if needs_locations else (),
+                locations=self._locations(scan) if needs_locations else (),
                 objects=_objects(scan),
             )
             for scan in scans
@@ -102,6 +113,12 @@ class Planner:
         if not tables:
             return GuardReport(objects=(), buckets={})
         return self._guard.check(tables, policy)
+
+    def _locations(self, scan: TableScan) -> tuple[str, ...]:
+        """Where all of the table lies; of an Iceberg table, where its snapshot does."""
+        if scan.iceberg is None:
+            return self._selector.locations(scan.reference)
+        return tuple(part.storage_descriptor.location or "" for part in scan.partitions[:1])
 
 
 def storage_policy(policy: GuardPolicy) -> StoragePolicy:
@@ -142,6 +159,13 @@ def _permitted(scan: TableScan, objects: tuple[StoredObject, ...]) -> TableScan:
     """The scan with only the objects that the guard lets pass."""
     if sum(len(partition.objects) for partition in scan.partitions) == len(objects):
         return scan
+    if scan.iceberg is not None:
+        # Without a data file rows would be missing, without a delete file they would be too many.
+        raise QueryServiceError(
+            ErrorCode.OBJECT_ARCHIVED,
+            f"Iceberg table {_name(scan.reference)} has files that are archived; restore them, for"
+            " all files of a snapshot are needed",
+        )
     kept = {one.address for one in objects}
     return TableScan(
         scan.reference,
