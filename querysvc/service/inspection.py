@@ -21,6 +21,7 @@ from querysvc.service.execution import limits_of
 from querysvc.service.gate import Gate
 from querysvc.service.prepared import BoundStatement, PreparedStatements
 from querysvc.service.reads import discreet
+from querysvc.service.running import refusal
 from querysvc.service.statements import table_names
 from querysvc.service.submission import session_user
 from querysvc.sql.lint import lint
@@ -42,6 +43,21 @@ class StatementDescription:
     warnings: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
     """What would make it cheaper (sql.lint)."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryEstimate:
+    """What a query would read, of how many partitions, and whether its work group lets it."""
+
+    read: ReadEstimate
+    partitions: int
+    total_partitions: int
+    bytes_limit: int | None
+
+    @property
+    def refusal(self) -> QueryServiceError | None:
+        """What the run would fail with before it reads."""
+        return refusal(self.read, self.bytes_limit)
 
 
 class Inspector:
@@ -81,7 +97,7 @@ class Inspector:
 
     def estimate(
         self, submission: QuerySubmission, work_group: WorkGroup, principal: Principal
-    ) -> ReadEstimate:
+    ) -> QueryEstimate:
         """Plan the query under the work group's rules, and ask the engine what it would read."""
         statement = self._analyse(submission, principal)
         if isinstance(statement, WriteStatement):
@@ -99,7 +115,13 @@ class Inspector:
             limits=limits_of(self._limits, work_group, SubmissionTerms()),
         )
         with discreet(statement):
-            return self._engine.estimate(self._planner.plan(request).plan, NoControl())
+            plan = self._planner.plan(request).plan
+            return QueryEstimate(
+                self._engine.estimate(plan, NoControl()),
+                partitions=sum(len(scan.partitions) for scan in plan.scans),
+                total_partitions=sum(scan.total_partitions for scan in plan.scans),
+                bytes_limit=plan.limits.scanned_bytes_max,
+            )
 
     def _analyse(self, submission: QuerySubmission, principal: Principal) -> object:
         session = self._session(submission, principal)

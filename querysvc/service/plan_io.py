@@ -8,6 +8,7 @@ from typing import Any, Final
 from querysvc.plan import Domain, ExecutionPlan, Range, ReadEstimate, TableScan
 from querysvc.service.plan_expressions import value_text
 from querysvc.service.plan_nodes import restricted_tables
+from querysvc.service.running import refusal
 
 _UNKNOWN: Final = {
     "outputRowCount": "NaN",
@@ -42,8 +43,7 @@ def io_text(plan: ExecutionPlan, estimate: ReadEstimate) -> str:
 
 def is_within_limit(plan: ExecutionPlan, estimate: ReadEstimate) -> bool:
     """Whether the work group's limit lets the query read so much."""
-    limit = plan.limits.scanned_bytes_max
-    return limit is None or estimate.scanned_bytes <= limit
+    return refusal(estimate, plan.limits.scanned_bytes_max) is None
 
 
 def _table(scan: TableScan, *, is_restricted: bool) -> dict[str, Any]:

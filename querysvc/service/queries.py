@@ -30,14 +30,13 @@ from querysvc.model import (
     QueryState,
     QuerySubmission,
 )
-from querysvc.plan import ReadEstimate
 from querysvc.results.pages import ResultFormat, ResultPage
 from querysvc.service.access import Access
 from querysvc.service.admission import Admission
 from querysvc.service.audit import AuditLog
 from querysvc.service.clock import Clock
 from querysvc.service.gate import Gate
-from querysvc.service.inspection import Inspector, StatementDescription
+from querysvc.service.inspection import Inspector, QueryEstimate, StatementDescription
 from querysvc.service.permissions import is_admin, may_cancel, may_see, require_work_group
 from querysvc.service.prepared import PreparedStatements
 from querysvc.service.result_access import ResultAccess
@@ -267,7 +266,7 @@ class QueryService:
         """The local file of a succeeded query's result text (CSV, or text of DDL and utility)."""
         return self._parts.results.text_file(self._for_reading(query_id, principal))
 
-    def estimate(self, submission: QuerySubmission, principal: Principal) -> ReadEstimate:
+    def estimate(self, submission: QuerySubmission, principal: Principal) -> QueryEstimate:
         """What a SELECT would read, from listing and footers, without running it."""
         require_work_group(principal, submission.work_group)
         self._parts.admission.check_request(submission)

@@ -122,9 +122,9 @@ class RunningQuery:
     def on_estimate(self, estimate: ReadEstimate) -> None:
         """Refuse the run, before the scan, when it would read more than it may."""
         self.raise_if_stopped()
-        limit = self.limits.scanned_bytes_max
-        if limit is not None and estimate.is_exact and estimate.scanned_bytes > limit:
-            raise scan_limit_exceeded(estimate.scanned_bytes, limit)
+        refused = refusal(estimate, self.limits.scanned_bytes_max)
+        if refused is not None:
+            raise refused
         if self.meter is not None:
             self.meter.reserve(estimate.scanned_bytes)
         progress = dataclasses.replace(
@@ -200,6 +200,13 @@ class RunningQueries:
         """Whether all have ended before the time is up."""
         with self._lock:
             return self._emptied.wait_for(lambda: not self._queries, timeout_seconds)
+
+
+def refusal(estimate: ReadEstimate, limit: int | None) -> QueryServiceError | None:
+    """What a query with this estimate fails with, before it reads, if the limit forbids it."""
+    if limit is None or estimate.scanned_bytes <= limit or estimate.may_end_early:
+        return None
+    return scan_limit_exceeded(estimate.scanned_bytes, limit)
 
 
 def scan_limit_exceeded(scanned_bytes: int, limit: int) -> QueryServiceError:

@@ -14,13 +14,19 @@ import pyarrow as pa
 
 from querysvc.engines.duckdb import session
 from querysvc.engines.duckdb.footers import FooterReader
+from querysvc.engines.duckdb.inexact import scanned_twice
 from querysvc.engines.duckdb.instances import Instance
 from querysvc.engines.duckdb.lowering.narrow_decimals import is_narrow_overflow
 from querysvc.engines.duckdb.readers.base import PlanReader, ReaderContext
 from querysvc.engines.duckdb.readers.failures import find_bad_value
 from querysvc.engines.duckdb.readers.json import DOUBT_MARK, SPELLING_MARK
 from querysvc.engines.duckdb.readers.watch import WatchedClient
-from querysvc.engines.duckdb.relations import PlannedRelations, plan_relations, view_name
+from querysvc.engines.duckdb.relations import (
+    KEPT_BYTES_MAX,
+    PlannedRelations,
+    plan_relations,
+    view_name,
+)
 from querysvc.engines.duckdb.requests import RunPlan, plan_objects
 from querysvc.engines.duckdb.settings import WorkerSettings
 from querysvc.engines.duckdb.spool import conform, spool_schema
@@ -36,9 +42,6 @@ _NOT_PARALLEL: Final = re.compile(
 _NO_COLUMNS: Final = re.compile(f"{DOUBT_MARK}|JSON")
 _NOT_PARSED: Final = re.compile("CSV (Error|Parser)|[Ii]nvalid unicode|sniff")
 _SPOOL_BUFFER_BYTES: Final = 1 << 20
-_REREAD_BYTES_MIN: Final = 32 << 20
-"""DuckDB's file cache costs all scans a tenth of their time: for less than this, the node's own
-cache of ranges serves the second scan."""
 
 
 class CancelledError(Exception):
@@ -110,9 +113,9 @@ class Execution:
         if self.instance.is_sealed:
             assert not self.plan.scans, "a sealed instance opens no file"
             return PlannedRelations((), self.estimate)
-        rescanned = _rescanned(self.plan)
+        rescanned = scanned_twice(self.plan.query)
         self.context.is_reread = bool(rescanned)
-        is_large = _stored_bytes(self.plan, rescanned) > _REREAD_BYTES_MIN
+        is_large = _stored_bytes(self.plan, rescanned) > KEPT_BYTES_MAX
         session.limit(self.connection, self.plan.limits, rereads=is_large)
         self.connection.register_filesystem(self.file_system)
         relations = plan_relations(self.plan, self.context)
@@ -294,18 +297,3 @@ def _stored_bytes(plan: ExecutionPlan, tables: set[int]) -> int:
         for partition in plan.scans[table].partitions
         for stored in partition.objects
     )
-
-
-def _rescanned(plan: ExecutionPlan) -> set[int]:
-    """The tables that occur more than once in the query."""
-    tables: list[int] = []
-    pending: list[object] = [plan.query]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, tuple):
-            pending.extend(node)
-        elif hasattr(node, "__dataclass_fields__"):
-            if type(node).__name__ == "Scan":
-                tables.append(node.table)  # type: ignore[attr-defined]
-            pending.extend(getattr(node, name) for name in node.__dataclass_fields__)
-    return {table for table in tables if tables.count(table) > 1}

@@ -477,7 +477,7 @@ def test_a_query_is_described_and_estimated_without_running(harness: Harness) ->
     description = harness.service.validate(QuerySubmission("SELECT 1"), ADA)
     assert description.substatement_type == "SELECT"
     assert [column.name for column in description.columns] == ["n"]
-    assert harness.service.estimate(QuerySubmission("SELECT 1"), ADA).scanned_bytes == 100
+    assert harness.service.estimate(QuerySubmission("SELECT 1"), ADA).read.scanned_bytes == 100
     harness.gate.statements["SHOW TABLES"] = ShowThings()
     assert harness.service.validate(QuerySubmission("SHOW TABLES"), ADA).columns == ()
     with refused(ErrorCode.NOT_SUPPORTED):
