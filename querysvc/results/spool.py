@@ -14,14 +14,18 @@ import os
 import struct
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
+import structlog
 
 from querysvc.errors import ErrorCode, QueryServiceError
 
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
 _ENTRY = struct.Struct("<QQ")
 EXPLAINED = ".explained"
 """Rows of a query that was run only to be explained; nobody reads them."""
@@ -121,14 +125,28 @@ class SpoolReader:
         if number >= len(self.ends):
             return
         with _open(self._path) as source:
-            schema, schema_end = _read_schema(source)
+            schema, schema_end = self._read(lambda: _read_schema(source))
             skipped = first_row - (self.ends[number - 1].rows if number else 0)
             source.seek(self.ends[number - 1].offset if number else schema_end)
             for end in self.ends[number:]:
-                batch = pa.ipc.read_record_batch(pa.ipc.read_message(source), schema)
-                assert source.tell() == end.offset, "the index tells where batches end"
+                batch = self._read(lambda: _read_batch(source, schema))
+                if source.tell() != end.offset:
+                    raise self._damaged("a batch ends elsewhere than told")
                 yield batch.slice(skipped) if skipped else batch
                 skipped = 0
+
+    def _read(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, reason: str) -> QueryServiceError:
+        _log.error("spool_damaged", path=str(self._path), reason=reason)
+        return QueryServiceError(
+            ErrorCode.GENERIC_INTERNAL_ERROR,
+            f"The stored result of query {self._path.stem} is damaged; run the query again.",
+        )
 
 
 class LiveSpool:
@@ -204,6 +222,13 @@ def _open(path: Path) -> pa.NativeFile:
 def _read_schema(source: pa.NativeFile) -> tuple[pa.Schema, int]:
     message = pa.ipc.read_message(source)
     return pa.ipc.read_schema(message), source.tell()
+
+
+def _read_batch(source: pa.NativeFile, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch whose buffers hold what its offsets point at: a worker, who may lie, wrote it."""
+    batch = pa.ipc.read_record_batch(pa.ipc.read_message(source), schema)
+    batch.validate(full=True)
+    return batch
 
 
 def _sync(path: Path) -> None:

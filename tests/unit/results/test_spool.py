@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import struct
 import threading
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from querysvc.results.encoders import (
     unique_names,
 )
 from querysvc.results.pages import decode_page_token, encode_page_token
-from querysvc.results.spool import LiveSpool, SpoolDirectory, write_rows
+from querysvc.results.spool import BatchEnd, LiveSpool, SpoolDirectory, write_rows
 from querysvc.types.algebra import BIGINT, VARCHAR
 
 COLUMNS = (ResultColumn("n", BIGINT), ResultColumn("t", VARCHAR))
@@ -175,3 +176,18 @@ def test_streams_come_in_chunks_as_they_are_encoded() -> None:
         size = len(next(chunks)) + len(next(chunks))
         assert size > 0
         assert produced < 8, "the first bytes come before the last rows are read"
+
+
+def test_a_batch_that_points_beyond_its_bytes_is_told_and_never_read(tmp_path: Path) -> None:
+    offsets = pa.py_buffer(struct.pack("<3i", 0, 1 << 30, 1))
+    lying = pa.StringArray.from_buffers(2, offsets, pa.py_buffer(b"x"))
+    spools = SpoolDirectory(tmp_path)
+    path = spools.stream_path("q")
+    with pa.OSFile(str(path), "wb") as sink:
+        batch = pa.RecordBatch.from_arrays([lying], names=["0"])
+        with pa.ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch)
+            end = sink.tell()
+    spools.commit("q", (BatchEnd(end, 2),))
+    with pytest.raises(QueryServiceError, match="damaged"):
+        spools.open("q").slice(0, 2)
