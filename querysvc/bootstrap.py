@@ -88,7 +88,7 @@ from querysvc.storage.guard import StorageGuard
 from querysvc.storage.publish import ResultPublisher
 from querysvc.storage.s3_connection import S3Connection
 from querysvc.telemetry import Metrics
-from querysvc.write_plan import WriteStatement
+from querysvc.write_plan import FileWrite
 from querysvc_catalog.service import CatalogService
 from querysvc_catalog.sql import SqlCatalogRepository
 from querysvc_drivers.pgwire import GATE_OPERATIONS
@@ -360,7 +360,7 @@ class Application:
             ),
             Explain: ExplainExecutor(planner, self.engine, self._clock),
             **dict.fromkeys(get_args(Statement), ddl),
-            **dict.fromkeys(get_args(WriteStatement), self._writer(planner)),
+            **dict.fromkeys(get_args(FileWrite), self._writer(planner)),
             **dict.fromkeys(
                 get_args(Prepared), PreparedExecutor(self._prepared, self.saved, self.gate)
             ),

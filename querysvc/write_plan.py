@@ -1,6 +1,7 @@
 """Checked write statements: what the analyser hands to the service and to the file writer.
 
 CreateTableAs, InsertInto, Unload   a typed query, where its rows go, and how files are laid out
+ChangeRows                          DELETE, UPDATE, MERGE: a typed query of the rows that change
 WriteLayout                         columns, format and partition keys: all that a file writer needs
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from querysvc.plan import AnalysedStatement
 from querysvc.types.algebra import TrinoType
@@ -116,4 +117,34 @@ class Unload:
     layout: WriteLayout
 
 
-WriteStatement: TypeAlias = CreateTableAs | InsertInto | Unload
+FileWrite: TypeAlias = CreateTableAs | InsertInto | Unload
+
+
+class RowAction(StrEnum):
+    """What happens to a row."""
+
+    DELETE = "DELETE"
+    UPDATE = "UPDATE"
+    INSERT = "INSERT"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRows:
+    """DELETE, UPDATE or MERGE of an Iceberg table's rows (ADR-0025).
+
+    The query's columns are all of the table's (none of them for a DELETE), then those of `CHANGES`:
+    whether the row is a new one, with these values; the case that it fell in, -1 for none; the file
+    and the place in it of the row that goes, NULL where none does.
+    """
+
+    table: Table
+    query: AnalysedStatement
+    kind: str
+    """DELETE, UPDATE or MERGE."""
+    actions: frozenset[RowAction]
+
+
+CHANGES: Final = ("$new", "$case", "$path", "$pos")
+"""The names of the columns that tell what happens."""
+
+WriteStatement: TypeAlias = FileWrite | ChangeRows

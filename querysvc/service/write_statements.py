@@ -42,7 +42,7 @@ from querysvc.service.write_targets import (
     new_table_location,
 )
 from querysvc.service.write_transaction import WriteParts, WriteTransaction
-from querysvc.write_plan import CreateTableAs, InsertInto, Unload, WriteLayout, WriteStatement
+from querysvc.write_plan import CreateTableAs, FileWrite, InsertInto, Unload, WriteLayout
 from querysvc_catalog.model import Partition, Table, TableName
 
 _UPLOADS_AT_ONCE: Final = 8
@@ -79,7 +79,7 @@ class WriteExecutor:
         self._parts = parts
         self._catalog = parts.parts.catalog
 
-    def execute(self, statement: WriteStatement, context: RunContext) -> StatementOutcome:
+    def execute(self, statement: FileWrite, context: RunContext) -> StatementOutcome:
         """Run a write statement."""
         if isinstance(statement, CreateTableAs):
             return self.create_table_as(statement, context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from querysvc import tree
 from querysvc.errors import ErrorCode, StatementError
@@ -34,15 +34,19 @@ def analyse(
         raise StatementError(
             ErrorCode.NOT_SUPPORTED, f"{parsed.kind} is not a query", line=1, column=1
         )
-    if len(parameters) != parsed.parameters:
+    check_parameter_count(len(parameters), parsed.parameters)
+    return analyse_query(parsed.query, session, metadata, parameters)
+
+
+def check_parameter_count(given: int, wanted: int) -> None:
+    """INVALID_PARAMETER_USAGE unless every `?` has its value."""
+    if given != wanted:
         raise StatementError(
             ErrorCode.INVALID_PARAMETER_USAGE,
-            f"Incorrect number of parameters: expected {parsed.parameters} "
-            f"but found {len(parameters)}",
+            f"Incorrect number of parameters: expected {wanted} but found {given}",
             line=1,
             column=1,
         )
-    return analyse_query(parsed.query, session, metadata, parameters)
 
 
 def analyse_query(
@@ -58,20 +62,40 @@ def analyse_query(
     A parameter that is None is typed by where it stands (see sql/parameters.py): such a statement
     can be described and not run.
     """
-    context = AnalysisContext(
+    context = analysis_context(session, metadata, parameters, replaced_view=replaced_view)
+    return analyse_with(lambda queries: queries.analyse(query, Scope()), context)
+
+
+def analysis_context(
+    session: Session,
+    metadata: MetadataReader,
+    parameters: Sequence[str | None] = (),
+    *,
+    replaced_view: tuple[str, str, str] | None = None,
+) -> AnalysisContext:
+    """The state of a new analysis."""
+    return AnalysisContext(
         session,
         metadata,
         tuple(None if text is None else parse_parameter(text) for text in parameters),
         replaced_view=replaced_view,
     )
+
+
+def analyse_with(
+    build: Callable[[QueryAnalyser], tree.Query], context: AnalysisContext
+) -> AnalysedStatement:
+    """Check and type a statement whose query is built of parsed parts; it may be built twice."""
     with deep_recursion():
-        return _analysed(query, context)
+        return _analysed(build, context)
 
 
-def _analysed(query: Query, context: AnalysisContext) -> AnalysedStatement:
+def _analysed(
+    build: Callable[[QueryAnalyser], tree.Query], context: AnalysisContext
+) -> AnalysedStatement:
     queries = QueryAnalyser(context, Analyser(context))
     context.analyse_query = queries.analyse
-    typed = queries.analyse(query, Scope())
+    typed = build(queries)
     needs = statement_needs(typed, [use.info.columns for use in context.tables])
     if not needs.unused_ctes:
         return _statement(context, typed, needs.tables)
@@ -87,7 +111,7 @@ def _analysed(query: Query, context: AnalysisContext) -> AnalysedStatement:
         replaced_view=context.replaced_view,
         skipped=context.skipped | unused,
     )
-    return _analysed(query, again)
+    return _analysed(build, again)
 
 
 def _statement(

@@ -8,13 +8,17 @@ from typing import Final
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import Session
 from querysvc.plan import REJECTS, AnalysedStatement, TableColumn
-from querysvc.sql.analyser import analyse_query
+from querysvc.sql.analyser import analyse_query, check_parameter_count
 from querysvc.sql.metadata import MetadataReader, ViewInfo
 from querysvc.sql.parser import ParsedStatement
 from querysvc.sql.query_syntax import Query
 from querysvc.sql.scope import fail
 from querysvc.sql.syntax import Identifier
 from querysvc.sql.writes import layouts
+from querysvc.sql.writes.change_parser import KINDS as CHANGE_KINDS
+from querysvc.sql.writes.change_parser import ChangeParser
+from querysvc.sql.writes.changes import analyse_change
+from querysvc.sql.writes.names import dotted, target_name
 from querysvc.sql.writes.parser import (
     CreateTableAsSyntax,
     InsertSyntax,
@@ -27,20 +31,17 @@ from querysvc.sql.writes.properties import (
     read_table_properties,
     read_unload_properties,
 )
-from querysvc.sql.writes.queries import inserted, labelled, together
+from querysvc.sql.writes.queries import inserted, labelled, may_be_inserted, together
 from querysvc.types.algebra import UNKNOWN, TrinoType
-from querysvc.types.coercion import can_coerce, common_super_type
 from querysvc.write_plan import CreateTableAs, InsertInto, Unload, WriteLayout, WriteStatement
 from querysvc_catalog.model import TableName
 
-_NAME_PARTS_MAX: Final = 3
 _KINDS: Final = ("CREATE", "INSERT", "UNLOAD")
-_MODIFYING: Final = ("DELETE", "UPDATE", "MERGE")
 
 
 def is_write(statement: ParsedStatement) -> bool:
     """Whether the statement is a write: INSERT, UNLOAD, or a CREATE TABLE with AS and a query."""
-    return statement.kind in (*_KINDS[1:], *_MODIFYING) or is_create_table_as(statement)
+    return statement.kind in (*_KINDS[1:], *CHANGE_KINDS) or is_create_table_as(statement)
 
 
 def is_create_table_as(statement: ParsedStatement) -> bool:
@@ -58,7 +59,9 @@ def is_create_table_as(statement: ParsedStatement) -> bool:
 
 def check_syntax(statement: ParsedStatement) -> None:
     """SYNTAX_ERROR where a write statement does not fit its grammar; others pass."""
-    if is_write(statement) and statement.kind not in _MODIFYING:
+    if statement.kind in CHANGE_KINDS:
+        ChangeParser(statement).statement()
+    elif is_write(statement):
         _read(WriteParser(statement), statement.kind)
 
 
@@ -75,14 +78,8 @@ def analyse_write(
     parameters: Sequence[str] = (),
 ) -> WriteStatement:
     """Check and type a write statement; raises StatementError."""
-    if statement.kind in _MODIFYING:
-        line, column = statement.tokens[0].line, statement.tokens[0].column
-        raise StatementError(
-            ErrorCode.NOT_SUPPORTED,
-            "Modifying Hive table rows is only supported for transactional tables",
-            line=line,
-            column=column,
-        )
+    if statement.kind in CHANGE_KINDS:
+        return analyse_change(statement, session, metadata, parameters)
     return _Analysis(statement, session, metadata, parameters).analyse()
 
 
@@ -111,20 +108,13 @@ class _Analysis:
         return self._unload(node, parser)
 
     def _query(self, query: Query, parser: WriteParser) -> AnalysedStatement:
-        given, wanted = len(self._parameters), parser.parameters
-        if given != wanted:
-            raise StatementError(
-                ErrorCode.INVALID_PARAMETER_USAGE,
-                f"Incorrect number of parameters: expected {wanted} but found {given}",
-                line=1,
-                column=1,
-            )
+        check_parameter_count(len(self._parameters), parser.parameters)
         return analyse_query(query, self._session, self._metadata, self._parameters)
 
     # CREATE TABLE AS.
 
     def _create_table_as(self, node: CreateTableAsSyntax, parser: WriteParser) -> CreateTableAs:
-        table = self._table_name(node.name)
+        table = target_name(node.name, self._session)
         self._check_schema(table)
         found = self._metadata.relation(table.catalog_name, table.database_name, table.name)
         # What may not be read is told alike whether or not it exists: creating it will tell.
@@ -132,7 +122,7 @@ class _Analysis:
         if is_told and not node.if_not_exists:
             raise self._fail(
                 ErrorCode.TABLE_ALREADY_EXISTS,
-                f"Destination table '{_dotted(table)}' already exists",
+                f"Destination table '{dotted(table)}' already exists",
             )
         properties = read_table_properties(node.properties, table.catalog_name)
         query = self._query(node.query, parser)
@@ -192,10 +182,10 @@ class _Analysis:
     # INSERT.
 
     def _insert(self, node: InsertSyntax, parser: WriteParser) -> InsertInto:
-        name = self._table_name(node.name)
+        name = target_name(node.name, self._session)
         found = self._metadata.relation(name.catalog_name, name.database_name, name.name)
         if found is None:
-            raise self._fail(ErrorCode.TABLE_NOT_FOUND, f"Table '{_dotted(name)}' does not exist")
+            raise self._fail(ErrorCode.TABLE_NOT_FOUND, f"Table '{dotted(name)}' does not exist")
         if isinstance(found, ViewInfo):
             raise self._fail(ErrorCode.NOT_SUPPORTED, "Inserting into views is not supported")
         if found.table.table_type == REJECTS:
@@ -235,7 +225,7 @@ class _Analysis:
         return chosen
 
     def _check_types(self, table: Sequence[TrinoType], query: Sequence[TrinoType]) -> None:
-        fits = len(table) == len(query) and all(map(_may_be_inserted, query, table))
+        fits = len(table) == len(query) and all(map(may_be_inserted, query, table))
         if not fits:
             raise self._fail(
                 ErrorCode.TYPE_MISMATCH,
@@ -256,16 +246,6 @@ class _Analysis:
 
     # Names.
 
-    def _table_name(self, name: tuple[Identifier, ...]) -> TableName:
-        parts = [part.name.lower() for part in name]
-        if len(parts) > _NAME_PARTS_MAX:
-            raise StatementError(
-                ErrorCode.SYNTAX_ERROR, f"Too many dots in table name: {'.'.join(parts)}"
-            )
-        defaults = (self._session.catalog.lower(), self._session.database.lower())
-        catalog, database, table = (*defaults[: _NAME_PARTS_MAX - len(parts)], *parts)
-        return TableName(catalog, database, table)
-
     def _check_schema(self, table: TableName) -> None:
         if not self._metadata.catalog_exists(table.catalog_name):
             raise self._fail(
@@ -280,18 +260,3 @@ class _Analysis:
         """An error of the whole statement, which Trino places at its first word."""
         first = self._statement.tokens[0]
         return StatementError(code, message, line=first.line, column=first.column)
-
-
-def _dotted(table: TableName) -> str:
-    return f"{table.catalog_name}.{table.database_name}.{table.name}"
-
-
-def _may_be_inserted(query: TrinoType, table: TrinoType) -> bool:
-    """Trino's rule: a common type exists; text inside collections is never cut."""
-    if any(_holds_bounded_text(child) for child in table.children):
-        return can_coerce(query, table)
-    return common_super_type(query, table) is not None
-
-
-def _holds_bounded_text(type_: TrinoType) -> bool:
-    return layouts.is_bounded_text(type_) or any(map(_holds_bounded_text, type_.children))

@@ -12,6 +12,7 @@ from querysvc.plan import AnalysedStatement, TableColumn
 from querysvc.sql.expressions.coercion import coerce
 from querysvc.sql.writes.layouts import is_bounded_text, is_text
 from querysvc.types.algebra import TrinoType
+from querysvc.types.coercion import can_coerce, common_super_type
 
 _OUTER: Final = 1 << 30
 """Relation ids of queries around the statement's own, which count from 0."""
@@ -73,3 +74,14 @@ def together(statement: AnalysedStatement, partition_keys: int) -> AnalysedState
         for index, field in list(enumerate(query.output))[-partition_keys:]
     )
     return replace(statement, query=replace(query, order_by=keys))
+
+
+def may_be_inserted(query: TrinoType, table: TrinoType) -> bool:
+    """Trino's rule: a common type exists; text inside collections is never cut."""
+    if any(_holds_bounded_text(child) for child in table.children):
+        return can_coerce(query, table)
+    return common_super_type(query, table) is not None
+
+
+def _holds_bounded_text(type_: TrinoType) -> bool:
+    return is_bounded_text(type_) or any(map(_holds_bounded_text, type_.children))
