@@ -22,13 +22,14 @@ QUERY: Final = "QUERY"
 _QUERY_WORDS: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
 STATEMENT_WORDS: Final = frozenset(
     {
-        *("ALTER", "ANALYZE", "CALL", "COMMENT", "COMMIT", "CREATE", "DEALLOCATE", "DELETE"),
-        *("DENY", "DESC", "DESCRIBE", "DROP", "EXECUTE", "EXPLAIN", "GRANT", "INSERT", "MERGE"),
-        *("MSCK", "OPTIMIZE", "PREPARE", "REFRESH", "RESET", "REVOKE", "ROLLBACK", "SET", "SHOW"),
-        *("START", "TRUNCATE", "UNLOAD", "UPDATE", "USE", "USING", "VACUUM"),
+        *("ABORT", "ALTER", "ANALYZE", "CALL", "COMMENT", "COMMIT", "CREATE", "DEALLOCATE"),
+        *("DELETE", "DENY", "DESC", "DESCRIBE", "DFS", "DROP", "EXECUTE", "EXPLAIN", "EXPORT"),
+        *("GRANT", "IMPORT", "INSERT", "KILL", "LOAD", "LOCK", "MERGE", "MSCK", "OPTIMIZE"),
+        *("PREPARE", "REFRESH", "RELOAD", "RESET", "REVOKE", "ROLLBACK", "SET", "SHOW", "START"),
+        *("TRUNCATE", "UNLOAD", "UNLOCK", "UPDATE", "USE", "USING", "VACUUM"),
     }
 )
-"""The first words of Trino's and Athena's statements that are no queries."""
+"""The first words of Trino's, Athena's and Hive's statements that are no queries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from querysvc.sql.ddl import statements as ddl
+from querysvc.sql.ddl.refused import refuse_alteration
 from querysvc.sql.ddl.tokens import DdlTokens
 
 Table = ddl.ObjectName
@@ -18,7 +19,8 @@ def alter_database(tokens: DdlTokens, _: str) -> ddl.Statement:
     tokens.advance()
     name = tokens.name()
     if not tokens.take("SET", "DBPROPERTIES"):
-        raise tokens.unsupported(f"ALTER DATABASE … {tokens.token.text.upper()}")
+        words = f"{tokens.token.text} {tokens.peek(1).text}"
+        raise tokens.unsupported(f"ALTER DATABASE … {words.strip().upper()}")
     return ddl.SetDatabaseProperties(name, tokens.properties())
 
 
@@ -28,6 +30,7 @@ def alter_table(tokens: DdlTokens, _: str) -> ddl.Statement:
     if tokens.at("IF", "EXISTS"):
         raise tokens.unsupported("ALTER TABLE IF EXISTS")
     table = tokens.object_name()
+    refuse_alteration(tokens)
     if tokens.at("PARTITION"):
         return _alter_partition(tokens, table)
     for words, read in _ALTERATIONS:
@@ -38,6 +41,7 @@ def alter_table(tokens: DdlTokens, _: str) -> ddl.Statement:
 
 def _alter_partition(tokens: DdlTokens, table: Table) -> ddl.Statement:
     spec = tokens.partition_spec()
+    refuse_alteration(tokens, of_partition=True)
     if tokens.take("RENAME", "TO"):
         return ddl.RenamePartition(table, spec, tokens.partition_spec())
     if tokens.take("SET", "LOCATION"):

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from querysvc.errors import ErrorCode, StatementError
+from querysvc.errors import StatementError
 from querysvc.sql.ddl import alter, show, views
 from querysvc.sql.ddl import statements as ddl
 from querysvc.sql.ddl.create_table import parse_create_table
+from querysvc.sql.ddl.refused import refuse_repair, refuse_statement
 from querysvc.sql.ddl.tokens import DdlTokens
 from querysvc.sql.ddl.trino_table import is_trino_table, trino_table
 from querysvc.sql.parser import ParsedStatement
@@ -21,6 +22,7 @@ from querysvc.sql.parser import ParsedStatement
 def parse_ddl(parsed: ParsedStatement) -> ddl.Statement:
     """The typed statement; SYNTAX_ERROR or NOT_SUPPORTED, with its place, when there is none."""
     tokens = DdlTokens(parsed)
+    refuse_statement(tokens)
     for words, read in _STATEMENTS:
         if tokens.at(*words):
             statement = read(tokens, parsed.sql)
@@ -68,7 +70,9 @@ def _drop_table(tokens: DdlTokens, _: str) -> ddl.Statement:
 
 def _repair_table(tokens: DdlTokens, _: str) -> ddl.Statement:
     tokens.expect("MSCK", "REPAIR", "TABLE")
-    return ddl.RepairTable(tokens.object_name())
+    table = tokens.object_name()
+    refuse_repair(tokens)
+    return ddl.RepairTable(table)
 
 
 _Reader = Callable[[DdlTokens, str], ddl.Statement]
@@ -108,10 +112,4 @@ def _not_supported(tokens: DdlTokens) -> StatementError:
     following = tokens.peek(1).key
     if following.isalpha():
         words.append(following)
-    line, column = tokens.position
-    return StatementError(
-        ErrorCode.NOT_SUPPORTED,
-        f"{' '.join(words)} statements are not supported",
-        line=line,
-        column=column,
-    )
+    return tokens.unsupported(" ".join(words))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from querysvc.sql.ddl import statements as ddl
 from querysvc.sql.ddl.tokens import DdlTokens
 from querysvc.sql.lexer import Kind
+
+_OTHERS: Final = ("DATABASE", "FUNCTION", "SCHEMA")
+"""What Hive's DESCRIBE also tells of. A table may have such a name: then no name follows it."""
 
 
 def show_databases(tokens: DdlTokens, _: str) -> ddl.Statement:
@@ -64,6 +69,12 @@ def show_functions(tokens: DdlTokens, _: str) -> ddl.Statement:
 def describe(tokens: DdlTokens, _: str) -> ddl.Statement:
     """DESCRIBE [EXTENDED | FORMATTED] table [PARTITION (…)] [column[.field …]]."""
     tokens.advance()
+    if (
+        tokens.at_any("DATABASE", "SCHEMA")
+        and tokens.at_name(1)
+        and tokens.peek(1).key not in _SPEC
+    ):
+        raise tokens.unsupported(f"DESCRIBE {tokens.token.key}")
     detail = None
     # A table may be named «formatted»: the word is a detail only when a name follows.
     is_detail = tokens.at_name(1) and tokens.peek(1).key != "PARTITION"

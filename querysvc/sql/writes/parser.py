@@ -87,6 +87,8 @@ class WriteParser(QueryParser):
     def insert(self) -> InsertSyntax:
         """Read an INSERT."""
         self.expect("INSERT")
+        if self.at("OVERWRITE"):
+            raise self.unsupported("INSERT OVERWRITE")
         self.expect("INTO")
         name = self.qualified_name()
         columns = self.identifiers() if self.at("(") and self.at_identifier(1) else None
