@@ -13,7 +13,7 @@ from querysvc.errors import StatementError
 from querysvc.sql.ddl import alter, show, views
 from querysvc.sql.ddl import statements as ddl
 from querysvc.sql.ddl.create_table import parse_create_table
-from querysvc.sql.ddl.refused import refuse_repair, refuse_statement
+from querysvc.sql.ddl.refused import refuse_repair, refuse_statement, unsupported_statement
 from querysvc.sql.ddl.tokens import DdlTokens
 from querysvc.sql.ddl.trino_table import is_trino_table, trino_table
 from querysvc.sql.parser import ParsedStatement
@@ -112,4 +112,4 @@ def _not_supported(tokens: DdlTokens) -> StatementError:
     following = tokens.peek(1).key
     if following.isalpha():
         words.append(following)
-    return tokens.unsupported(" ".join(words))
+    return unsupported_statement(tokens, words)

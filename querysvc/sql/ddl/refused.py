@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from querysvc.errors import ErrorCode, StatementError
 from querysvc.sql.ddl.tokens import DdlTokens
 
 Names = tuple[tuple[str, ...], ...]
@@ -109,7 +111,14 @@ def refuse_statement(tokens: DdlTokens) -> None:
     """NOT_SUPPORTED when the statement begins with one of the names."""
     words = _found(tokens, _STATEMENTS)
     if words is not None:
-        raise tokens.unsupported(" ".join(words))
+        raise unsupported_statement(tokens, words)
+
+
+def unsupported_statement(tokens: DdlTokens, words: Sequence[str]) -> StatementError:
+    """NOT_SUPPORTED of a statement with this name, to be raised."""
+    line, column = tokens.position
+    message = f"{' '.join(words)} statements are not supported"
+    return StatementError(ErrorCode.NOT_SUPPORTED, message, line=line, column=column)
 
 
 def refuse_alteration(tokens: DdlTokens, *, of_partition: bool = False) -> None:

@@ -69,11 +69,7 @@ def show_functions(tokens: DdlTokens, _: str) -> ddl.Statement:
 def describe(tokens: DdlTokens, _: str) -> ddl.Statement:
     """DESCRIBE [EXTENDED | FORMATTED] table [PARTITION (…)] [column[.field …]]."""
     tokens.advance()
-    if (
-        tokens.at_any("DATABASE", "SCHEMA")
-        and tokens.at_name(1)
-        and tokens.peek(1).key not in _SPEC
-    ):
+    if tokens.at_any(*_OTHERS) and tokens.at_name(1) and tokens.peek(1).key != "PARTITION":
         raise tokens.unsupported(f"DESCRIBE {tokens.token.key}")
     detail = None
     # A table may be named «formatted»: the word is a detail only when a name follows.
