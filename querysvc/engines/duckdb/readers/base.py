@@ -15,7 +15,7 @@ from querysvc.engines.duckdb.readers.page_checksums import PageChecksums
 from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
 from querysvc.engines.duckdb.readers.watch import LineWatch
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.plan import StoredObject, TableColumn, TableReference
+from querysvc.plan import IcebergFile, IcebergScan, StoredObject, TableColumn, TableReference
 from querysvc.tree import LiteralValue
 from querysvc_catalog.model import StorageDescriptor
 
@@ -103,12 +103,27 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class IcebergFiles:
+    """How the files of an Iceberg table's group are read, and its delete files."""
+
+    scan: IcebergScan
+    first: int
+    """The plan's index of the first data file: the others follow, in the order of the scan's."""
+    deletes: tuple[File, ...] = ()
+
+    def about(self, file: File) -> IcebergFile:
+        """What the table's metadata tell of a data file."""
+        return self.scan.files[file.index - self.first]
+
+
+@dataclass(frozen=True, slots=True)
 class FileGroup:
     """Files of one table that share a storage descriptor."""
 
     reference: TableReference
     descriptor: StorageDescriptor
     files: tuple[File, ...]
+    iceberg: IcebergFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any  # pyarrow's metadata is untyped
+from typing import Any, Protocol  # pyarrow's metadata is untyped
 
 from querysvc.engines.duckdb.readers.base import (
     FILE_INDEX,
@@ -24,12 +24,11 @@ from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type
 from querysvc.engines.duckdb.readers.typed import options_of
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableColumn, TableReference
-from querysvc.types.algebra import TrinoType
 from querysvc_catalog.serde_options import parse_parquet_options
 
 
 @dataclass(slots=True)
-class _SchemaGroup:
+class SchemaGroup:
     """Files whose Parquet schemas are equal."""
 
     schema: Any
@@ -37,58 +36,149 @@ class _SchemaGroup:
     footers: list[Any]
 
 
+class FileColumns(Protocol):
+    """How a table's columns are found in files of one schema, and which of their rows count."""
+
+    @property
+    def row_numbers(self) -> bool:
+        """Whether SQL refers to the rows' numbers in their file."""
+        ...
+
+    def found(self, fields: Sequence[tuple[str, Any]]) -> dict[int, tuple[str, Any]]:
+        """By the column's index, the file's column: its name and its DuckDB type."""
+        ...
+
+    def value(self, index: int, sql: str, physical: Any, source: Source) -> str:
+        """SQL of a column's value from the file's; TypeMismatchError where it has none."""
+        ...
+
+    def absent(self, index: int) -> str | None:
+        """SQL of a column that is not in the files; None where it is told of the file itself."""
+        ...
+
+    def conditions(self) -> tuple[str, ...]:
+        """SQL that is true of the rows that count."""
+        ...
+
+    def others(self) -> tuple[str, ...]:
+        """The file's columns that the conditions read."""
+        ...
+
+    def ranges(self) -> tuple[tuple[int, int, int], ...]:
+        """What the conditions read of other objects."""
+        ...
+
+
+class _HiveColumns:
+    """Columns by name, or by index where the table says so; all rows count."""
+
+    def __init__(self, reference: TableReference, *, by_index: bool, tells_rows: bool) -> None:
+        self._reference = reference
+        self._by_index = by_index
+        self.row_numbers = tells_rows
+
+    def found(self, fields: Sequence[tuple[str, Any]]) -> dict[int, tuple[str, Any]]:
+        """The file's column for each of the table's; of names that differ in case, the first."""
+        if self._by_index:
+            return dict(enumerate(fields))
+        by_name: dict[str, tuple[str, Any]] = {}
+        for field in fields:
+            by_name.setdefault(field[0].lower(), field)
+        names = {index: column.name.lower() for index, column in self._columns()}
+        return {index: by_name[name] for index, name in names.items() if name in by_name}
+
+    def value(self, index: int, sql: str, physical: Any, source: Source) -> str:
+        """The value in the declared type, as Trino coerces it."""
+        target = self._reference.columns[index].type
+        try:
+            return convert(sql, physical, target, source)
+        except TypeMismatchError:
+            coerced = coerce(sql, physical, target, source, PARQUET)
+            if coerced is None:
+                raise
+            return coerced
+
+    def absent(self, index: int) -> str | None:
+        """NULL, but of partition keys and hidden columns."""
+        column = self._reference.columns[index]
+        if column.is_partition_key or column.is_hidden:
+            return None
+        return f"CAST(NULL AS {type_text(column.type)})"
+
+    def conditions(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def others(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def ranges(self) -> tuple[tuple[int, int, int], ...]:
+        """None."""
+        return ()
+
+    def _columns(self) -> list[tuple[int, TableColumn]]:
+        columns = enumerate(self._reference.columns)
+        return [(i, c) for i, c in columns if not (c.is_partition_key or c.is_hidden)]
+
+
 def read_parquet(group: FileGroup, context: ReaderContext) -> list[Part]:
     """Build one part for each physical schema among the files."""
     by_index = bool(options_of(group, parse_parquet_options).by_index)
-    source_type = on_bad_record(group, Source)
+    hive = _HiveColumns(
+        group.reference, by_index=by_index, tells_rows=tells_rejects(group.reference)
+    )
     return [
-        _part(group, schema_group, context, by_index=by_index, source_type=source_type)
-        for schema_group in _by_schema(group.files, context)
+        parquet_part(group, schema_group, context, hive)
+        for schema_group in by_schema(group.files, context)
     ]
 
 
-def _by_schema(files: Sequence[File], context: ReaderContext) -> list[_SchemaGroup]:
-    groups: list[_SchemaGroup] = []
+def by_schema(
+    files: Sequence[File],
+    context: ReaderContext,
+    key: Callable[[Any], object] = lambda schema: None,
+) -> list[SchemaGroup]:
+    """The files in groups of equal schemas, for which `key` is equal too."""
+    groups: list[tuple[object, SchemaGroup]] = []
     for file, footer in zip(files, context.footers.read(files, context.client), strict=True):
         schema = footer.metadata.schema
-        for known in groups:
-            if known.schema.equals(schema):
+        own = key(schema)
+        for told, known in groups:
+            if told == own and known.schema.equals(schema):
                 known.files.append(file)
                 known.footers.append(footer)
                 break
         else:
-            groups.append(_SchemaGroup(schema, [file], [footer]))
-    return groups
+            groups.append((own, SchemaGroup(schema, [file], [footer])))
+    return [group for _, group in groups]
 
 
-def _part(
-    table: FileGroup,
-    group: _SchemaGroup,
-    context: ReaderContext,
-    *,
-    by_index: bool,
-    source_type: type[Source],
+def parquet_part(
+    table: FileGroup, group: SchemaGroup, context: ReaderContext, columns: FileColumns
 ) -> Part:
+    """The part of files of one schema."""
     reference = table.reference
+    source_type = on_bad_record(table, Source)
     paths = [context.path(file, ".parquet") for file in group.files]
-    found = _found(reference, _describe(group.files[0], paths[0], context), by_index=by_index)
+    found = columns.found(describe(group.files[0], paths[0], context))
     base = context.claim(group.files)
     data: dict[int, str] = {}
     domains: dict[str, RawDomain] = {}
     names: list[str] = []
     raw_texts: dict[int, str] = {}
     for index, column in used_columns(reference):
-        if column.is_partition_key or column.is_hidden:
-            continue
         if index not in found:
-            data[index] = f"CAST(NULL AS {type_text(column.type)})"
+            absent = columns.absent(index)
+            if absent is not None:
+                data[index] = absent
             continue
         name, physical = found[index]
         names.append(name)
         raw_texts[index] = f'CAST("f".{quote_name(name)} AS VARCHAR)'
         source = source_type(column.name, column.type, f"({base} + {FILE_INDEX})")
         try:
-            data[index] = _value(f'"f".{quote_name(name)}', physical, column.type, source)
+            data[index] = columns.value(index, f'"f".{quote_name(name)}', physical, source)
         except TypeMismatchError:
             raise _mismatch(group, name, column) from None
         # A value that becomes NULL would be lost to a domain that allows NULL.
@@ -96,9 +186,8 @@ def _part(
         raw = raw_domain(domain, physical) if domain is not None else None
         if raw is not None:
             domains[name] = raw
-    return _assemble(
-        table, group, paths, data, _Pruning(names, domains, raw_texts), context=context
-    )
+    pruning = _Pruning(names, domains, raw_texts)
+    return _assemble(table, group, paths, data, pruning, columns, context=context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +202,17 @@ class _Pruning:
 
 def _assemble(
     table: FileGroup,
-    group: _SchemaGroup,
+    group: SchemaGroup,
     paths: Sequence[str],
     data: dict[int, str],
     pruning: _Pruning,
+    columns: FileColumns,
     *,
     context: ReaderContext,
 ) -> Part:
-    leaves = _leaves(group.schema)
-    used = [leaf for name in pruning.names for leaf in leaves[name]]
+    leaves = leaves_of(group.schema)
+    read = dict.fromkeys((*pruning.names, *columns.others()))
+    used = [leaf for name in read for leaf in leaves[name]]
     bounded = {leaves[n][0]: d for n, d in pruning.domains.items() if len(leaves[n]) == 1}
     ranges: list[tuple[int, int, int]] = []
     kept = total = 0
@@ -130,16 +221,17 @@ def _assemble(
         total += footer.metadata.num_row_groups
         for number, row_group in _surviving(footer.metadata, bounded):
             kept += 1
-            ranges += sorted((file.index, *_chunk(row_group.column(leaf))) for leaf in used)
+            ranges += sorted((file.index, *chunk_of(row_group.column(leaf))) for leaf in used)
             for column in map(row_group.column, used) if verifies else ():
                 where = f"row group {number} (from 0), column {column.path_in_schema}"
-                chunk = (file.index, *_chunk(column), f"{file.stored.address}: {where}")
+                chunk = (file.index, *chunk_of(column), f"{file.stored.address}: {where}")
                 context.checksums.expect(*chunk)
     listed = ", ".join(map(quote_text, paths))
-    where = " AND ".join(
+    kept_by = [
         domain.predicate(f'"f".{quote_name(name)}') for name, domain in pruning.domains.items()
-    )
-    numbers = ", file_row_number = true" if tells_rejects(table.reference) else ""
+    ]
+    where = " AND ".join((*kept_by, *columns.conditions()))
+    numbers = ", file_row_number = true" if columns.row_numbers else ""
     options = f"hive_partitioning = false, union_by_name = false{numbers}"
     relation = f'read_parquet([{listed}], {options}) AS "f"' + (f" WHERE {where}" if where else "")
     sql = select_rows(
@@ -152,6 +244,7 @@ def _assemble(
         raw=pruning.texts,
         origin=Origin(line='"f".file_row_number + 1') if numbers else None,
     )
+    ranges += columns.ranges()
     size = sum(length for _file, _offset, length in ranges)
     return Part(sql, tuple(ranges), size, len(group.files), kept, total)
 
@@ -165,14 +258,15 @@ def _surviving(metadata: Any, bounded: dict[int, RawDomain]) -> Iterator[tuple[i
             yield number, row_group
 
 
-def _chunk(column: Any) -> tuple[int, int]:
+def chunk_of(column: Any) -> tuple[int, int]:
+    """Where a column chunk lies: its offset and length."""
     start = column.data_page_offset
     if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
         start = column.dictionary_page_offset
     return start, column.total_compressed_size
 
 
-def _leaves(schema: Any) -> dict[str, list[int]]:
+def leaves_of(schema: Any) -> dict[str, list[int]]:
     """The indexes of the leaf columns below each top-level column."""
     leaves: dict[str, list[int]] = {}
     for index in range(len(schema)):
@@ -189,7 +283,7 @@ def _top_level(schema: Any, leaf: Any) -> str:
     return max(fitting, key=len) if fitting else str(leaf.path).split(".", 1)[0]
 
 
-def _describe(file: File, path: str, context: ReaderContext) -> list[tuple[str, Any]]:
+def describe(file: File, path: str, context: ReaderContext) -> list[tuple[str, Any]]:
     """The file's columns as DuckDB types them."""
     import duckdb  # not in the zygote
 
@@ -205,31 +299,8 @@ def _describe(file: File, path: str, context: ReaderContext) -> list[tuple[str, 
     return list(zip(relation.columns, relation.types, strict=True))
 
 
-def _found(
-    reference: TableReference, fields: list[tuple[str, Any]], *, by_index: bool
-) -> dict[int, tuple[str, Any]]:
-    """The file's column for each of the table's; of names that differ in case, the first."""
-    if by_index:
-        return dict(enumerate(fields))
-    by_name: dict[str, tuple[str, Any]] = {}
-    for field in fields:
-        by_name.setdefault(field[0].lower(), field)
-    names = {index: column.name.lower() for index, column in enumerate(reference.columns)}
-    return {index: by_name[name] for index, name in names.items() if name in by_name}
-
-
-def _value(value: str, physical: Any, target: TrinoType, source: Source) -> str:
-    try:
-        return convert(value, physical, target, source)
-    except TypeMismatchError:
-        coerced = coerce(value, physical, target, source, PARQUET)
-        if coerced is None:
-            raise
-        return coerced
-
-
-def _mismatch(group: _SchemaGroup, name: str, column: TableColumn) -> QueryServiceError:
-    leaves = _leaves(group.schema)[name]
+def _mismatch(group: SchemaGroup, name: str, column: TableColumn) -> QueryServiceError:
+    leaves = leaves_of(group.schema)[name]
     physical = group.schema.column(leaves[0])
     is_nested = len(leaves) > 1 or physical.path != physical.name
     shown = "group" if is_nested else _physical_name(physical)

@@ -184,7 +184,7 @@ def _array(value: str, physical: Any, target: TrinoType, source: Source) -> str:
     if kind(physical) != "list":
         raise TypeMismatchError
     element = physical.children[0][1]
-    name = _parameter(value)
+    name = parameter(value)
     inner = convert(name, element, target.children[0], source)
     return value if inner == name else f"list_transform({value}, lambda {name}: {inner})"
 
@@ -193,7 +193,7 @@ def _map(value: str, physical: Any, target: TrinoType, source: Source) -> str:
     if kind(physical) != "map":
         raise TypeMismatchError
     (_, key), (_, item) = physical.children
-    name = _parameter(value)
+    name = parameter(value)
     new_key = convert(f"{name}.key", key, target.children[0], source)
     new_item = convert(f"{name}.value", item, target.children[1], source)
     if (new_key, new_item) == (f"{name}.key", f"{name}.value"):
@@ -222,7 +222,7 @@ def _row(value: str, physical: Any, target: TrinoType, source: Source) -> str:
     return f"CASE WHEN {value} IS NULL THEN NULL ELSE struct_pack({', '.join(parts)}) END"
 
 
-def _parameter(value: str) -> str:
+def parameter(value: str) -> str:
     """A lambda parameter's name that does not hide the one that `value` is made of."""
     used = [int(number) for number in re.findall(r"\bx(\d+)\b", value)]
     return f"x{max(used, default=-1) + 1}"
