@@ -21,6 +21,7 @@ from querysvc.engines.duckdb.readers.base import (
     ReaderContext,
     used_columns,
 )
+from querysvc.engines.duckdb.readers.iceberg import iceberg_groups, read_iceberg
 from querysvc.engines.duckdb.readers.json_paths import read_json_files
 from querysvc.engines.duckdb.readers.json_rows import read_cloudtrail
 from querysvc.engines.duckdb.readers.orc import read_orc
@@ -53,6 +54,9 @@ _READ_AGAIN: Final[tuple[Reader, ...]] = (read_text, read_csv, read_json_files)
 KEPT_BYTES_MAX: Final = 32 << 20
 """What a plan may keep in its window after it was read: so much is never fetched twice. (Of larger
 tables that are scanned twice DuckDB's file cache keeps it, at a tenth of all scans' time.)"""
+
+
+_PARQUET_READERS: Final = (read_parquet, read_iceberg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
     for index in sorted(range(len(all_parts)), key=lambda index: _data_bytes(all_parts[index])):
         ranges = tuple(one for part in all_parts[index] for one in part.ranges)
         context.client.reserve(ranges, is_kept=index in kept)
-    reads_parquet = any(_reader(one) is read_parquet for groups in all_groups for one in groups)
+    reads_parquet = any(_reader(one) in _PARQUET_READERS for groups in all_groups for one in groups)
     told = reasons(plan.query, reads_parquet=reads_parquet)
     if any(_may_read_again(one) for index, one in enumerate(all_groups) if index not in kept):
         told = (*told, READ_AGAIN)
@@ -144,8 +148,8 @@ def _announce_footers(all_groups: Sequence[Sequence[FileGroup]], context: Reader
         file
         for groups in all_groups
         for group in groups
-        if _reader(group) is read_parquet
-        for file in group.files
+        if _reader(group) in _PARQUET_READERS
+        for file in (*group.files, *(group.iceberg.deletes if group.iceberg else ()))
     ]
     context.footers.announce(files, context.client)
 
@@ -157,6 +161,8 @@ def view_name(scan: int) -> str:
 
 def _groups(scan: TableScan, next_index: int) -> tuple[list[FileGroup], int]:
     """The scan's files by storage descriptor, numbered as `plan_objects` does."""
+    if scan.iceberg is not None:
+        return iceberg_groups(scan, next_index)
     by_descriptor: list[tuple[StorageDescriptor, list[File]]] = []
     for partition in scan.partitions:
         files = []
@@ -192,6 +198,8 @@ def _reads_alike(first: StorageDescriptor, second: StorageDescriptor) -> bool:
 
 
 def _reader(group: FileGroup) -> Reader:
+    if group.iceberg is not None:
+        return read_iceberg
     table = group.reference.table
     try:
         found = resolve_format(group.descriptor)
