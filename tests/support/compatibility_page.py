@@ -16,7 +16,7 @@ from querysvc.sql.functions.registry import load_registry
 from querysvc.sql.functions.signature import FunctionKind, Signature
 from tests.support.aws_operations import operations
 from tests.support.compatibility_formats import formats
-from tests.support.statement_reference import DDL, DML, states
+from tests.support.statement_reference import DDL, DML, OTHERS, UNSUPPORTED, states
 
 KNOWN = Path(__file__).parents[1] / "conformance" / "data" / "visible-known.json"
 _ENTRY = {
@@ -101,12 +101,20 @@ def page() -> str:
 def _statements() -> Iterator[str]:
     """Athena's reference, statement by statement; each state is that of an example that was run."""
     found = states()
-    for heading, statements in (("DML and queries", DML), ("DDL", DDL)):
+    for heading, statements in _SECTIONS:
         yield f"## {heading}\n\n| statement | state | |\n|---|---|---|\n"
         for statement in statements:
             title = statement.title.replace("|", "\\|")
             yield f"| {title} | {found[statement]} | {statement.note} |\n"
         yield "\n"
+
+
+_SECTIONS = (
+    ("DML and queries", DML),
+    ("DDL", DDL),
+    ("DDL that Athena does not support either", UNSUPPORTED),
+    ("Other statements of Hive and Trino", OTHERS),
+)
 
 
 def _signatures() -> list[Signature]:

@@ -12,6 +12,8 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.service.ddl import kind_of
 from querysvc.sql.prepared import read_execute
 from tests.support.catalog_world import World
+from tests.support.unsupported_statements import OF_ATHENA
+from tests.support.unsupported_statements import OTHERS as OF_HIVE_AND_TRINO
 
 YES: Final = "yes"
 
@@ -46,6 +48,7 @@ DML: Final = (
         "USING EXTERNAL FUNCTION",
         "USING EXTERNAL FUNCTION f(a int) RETURNS int LAMBDA 'l' SELECT f(1)",
     ),
+    ReferenceStatement("SELECT … TABLESAMPLE", "SELECT a FROM t TABLESAMPLE BERNOULLI (50)"),
     ReferenceStatement("INSERT INTO … SELECT", "INSERT INTO t SELECT a, b, day FROM t"),
     ReferenceStatement("INSERT INTO … VALUES", "INSERT INTO t VALUES (1, 'x', DATE '2024-01-01')"),
     ReferenceStatement("DELETE", "DELETE FROM t WHERE a = 1"),
@@ -147,12 +150,25 @@ DDL: Final = (
 """Statements on databases, tables, views and partitions."""
 
 
+def _listed(lines: str) -> tuple[ReferenceStatement, ...]:
+    pairs = (line.split(" | ") for line in lines.strip().splitlines())
+    return tuple(ReferenceStatement(name, example) for name, example in pairs)
+
+
+UNSUPPORTED: Final = _listed(OF_ATHENA)
+"""Athena's list of DDL that it does not support."""
+OTHERS: Final = _listed(OF_HIVE_AND_TRINO)
+"""Other statements of Hive's and Trino's, which Athena's reference does not know."""
+
+
 def states() -> dict[ReferenceStatement, str]:
     """Whether each statement is supported: `yes`, or the name of the error that refuses it."""
-    return {statement: _state(statement.example) for statement in (*DML, *DDL)}
+    every = (*DML, *DDL, *UNSUPPORTED, *OTHERS)
+    return {statement: _state(statement.example) for statement in every}
 
 
-def _state(sql: str) -> str:
+def refusal(sql: str) -> QueryServiceError | None:
+    """What refuses the statement; None when it is supported."""
     world = World()
     world.run(
         "CREATE EXTERNAL TABLE t (a int, b string) PARTITIONED BY (day date)"
@@ -164,10 +180,17 @@ def _state(sql: str) -> str:
     try:
         _try(world, sql)
     except QueryServiceError as error:
-        if error.code not in (ErrorCode.NOT_SUPPORTED, ErrorCode.SYNTAX_ERROR):
-            raise AssertionError(f"{sql}: {error}") from error
-        return error.code.name
-    return YES
+        return error
+    return None
+
+
+def _state(sql: str) -> str:
+    error = refusal(sql)
+    if error is None:
+        return YES
+    if error.code is not ErrorCode.NOT_SUPPORTED:
+        raise AssertionError(f"{sql}: {error}") from error
+    return error.code.name
 
 
 def _try(world: World, sql: str) -> None:
