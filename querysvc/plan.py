@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -65,6 +66,22 @@ REJECT_COLUMNS: Final = (
     TableColumn("record", VARCHAR),
 )
 """Of a rejects table; the partition keys follow."""
+
+
+class VersionKind(StrEnum):
+    """How a version of a table is named."""
+
+    SNAPSHOT = "SNAPSHOT"
+    REFERENCE = "REFERENCE"
+    MOMENT = "MOMENT"
+
+
+@dataclass(frozen=True, slots=True)
+class TableVersion:
+    """A snapshot's id, the name of a branch or tag, or a moment (milliseconds since the epoch)."""
+
+    kind: VersionKind
+    value: int | str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.plan import StoredObject, TableColumn, TableReference, TableScan
+from querysvc.plan import StoredObject, TableColumn, TableReference, TableScan, TableVersion
 from querysvc_catalog.model import Table
 from querysvc_catalog.service import CatalogService
 
@@ -58,6 +58,12 @@ class IcebergReader:
         from querysvc.iceberg.plan import columns_of
 
         return columns_of(self.tables.load(entry).schema_of(snapshot_id))
+
+    def snapshot_id(self, entry: Table, version: TableVersion) -> int:
+        """The id of the snapshot that a version names; INVALID_ARGUMENTS where there is none."""
+        from querysvc.iceberg.versions import snapshot_of
+
+        return snapshot_of(self.tables.load(entry), version)
 
     def scan(self, reference: TableReference) -> TableScan:
         """The files that a reference may need; raises QueryServiceErrors."""

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 from querysvc.errors import ErrorCode, QueryServiceError
-from querysvc.plan import REJECT_COLUMNS, REJECTS, TableColumn
+from querysvc.plan import REJECT_COLUMNS, REJECTS, TableColumn, TableVersion
 from querysvc.planning.iceberg import IcebergReader
 from querysvc.planning.views import view_info
-from querysvc.sql.metadata import TableInfo, ViewInfo
+from querysvc.sql.metadata import TableInfo, ViewInfo, not_versioned
 from querysvc.types.algebra import BIGINT, INTEGER, VARCHAR, TimestampTz, TrinoType
 from querysvc.types.hive import from_hive
 from querysvc_catalog.errors import CatalogError, EntityNotFoundError
@@ -65,6 +65,17 @@ class CatalogMetadata:
         if table.is_iceberg and self._iceberg is not None:
             return self._iceberg.columns(table, snapshot_id)
         return table_columns(table)
+
+    def at_version(
+        self, catalog: str, database: str, name: str, version: TableVersion
+    ) -> TableInfo:
+        """A table of which `relation` told, as it was."""
+        found = self.relation(catalog, database, name)
+        if self._iceberg is None or not isinstance(found, TableInfo) or not found.table.is_iceberg:
+            raise not_versioned()
+        snapshot_id = self._iceberg.snapshot_id(found.table, version)
+        columns = self.columns(found.table, snapshot_id)
+        return replace(found, columns=columns, snapshot_id=snapshot_id)
 
     def _about_table(self, name: TableName) -> TableInfo | None:
         """`"t$partitions"`, `"t$properties"` as Trino's Hive connector has them, `"t$rejects"`."""

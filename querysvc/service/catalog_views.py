@@ -9,9 +9,9 @@ from typing import Any, Final, cast
 
 from querysvc.errors import QueryServiceError
 from querysvc.model import Principal
-from querysvc.plan import REJECTS
+from querysvc.plan import REJECTS, TableVersion
 from querysvc.planning.metadata import TOLD_OF_TABLE, table_told_of
-from querysvc.service.access import Access
+from querysvc.service.access import Access, denied
 from querysvc.service.audit import AuditLog
 from querysvc.service.permitted_catalog import PermittedRepository
 from querysvc.service.policies import Policies
@@ -116,6 +116,17 @@ class PermittedMetadata:
         if visible == ():
             return TableInfo(Table(name, database, catalog), (), visible=())
         return None
+
+    def at_version(
+        self, catalog: str, database: str, name: str, version: TableVersion
+    ) -> TableInfo:
+        """A table as it was; what may be read of it is what may be read of it now."""
+        now = self.relation(catalog, database, name)
+        if now is None or now.visible == ():
+            raise denied(f"Cannot select from table or view {catalog}.{database}.{name}")
+        return replace(
+            self._metadata.at_version(catalog, database, name, version), visible=now.visible
+        )
 
     def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
         """The tables and views of a database that may be known."""

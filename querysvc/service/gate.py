@@ -228,7 +228,7 @@ class _Process:
         return self._pipe.recv()
 
     def _answer(
-        self, metadata: MetadataReader | None, method: str, arguments: tuple[str, ...]
+        self, metadata: MetadataReader | None, method: str, arguments: tuple[object, ...]
     ) -> None:
         assert metadata is not None, "only an analysis asks for metadata"
         assert method in METADATA_METHODS, "the gate asks for metadata only"

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.plan import TableVersion
 from querysvc.sql.metadata import TableInfo, ViewInfo
 
 OPERATIONS = {
@@ -30,7 +31,9 @@ OPERATIONS = {
 METADATA = "\0metadata"
 """Stands in a request's arguments for the reader of metadata."""
 
-METADATA_METHODS = frozenset({"catalog_exists", "schema_exists", "relation", "relation_names"})
+METADATA_METHODS = frozenset(
+    {"catalog_exists", "schema_exists", "relation", "at_version", "relation_names"}
+)
 
 _FILES_MAX = 64
 _RECURSION_MAX = 4000
@@ -51,7 +54,7 @@ class RemoteMetadata:
 
     def __init__(self, pipe: Connection[Any, Any]) -> None:
         self._pipe = pipe
-        self._known: dict[tuple[str, ...], Any] = {}
+        self._known: dict[tuple[object, ...], Any] = {}
 
     def catalog_exists(self, catalog: str) -> bool:
         return bool(self._ask("catalog_exists", catalog))
@@ -64,10 +67,17 @@ class RemoteMetadata:
         assert found is None or isinstance(found, TableInfo | ViewInfo)
         return found
 
+    def at_version(
+        self, catalog: str, database: str, name: str, version: TableVersion
+    ) -> TableInfo:
+        found = self._ask("at_version", catalog, database, name, version)
+        assert isinstance(found, TableInfo)
+        return found
+
     def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
         return tuple(self._ask("relation_names", catalog, database))
 
-    def _ask(self, *question: str) -> Any:
+    def _ask(self, *question: object) -> Any:
         if question not in self._known:
             self._pipe.send((Kind.ASK, question[0], question[1:]))
             is_answer, value = self._pipe.recv()

@@ -10,9 +10,14 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from querysvc.plan import TableColumn, TableReference
+from querysvc.plan import TableColumn, TableReference, TableVersion
 from querysvc.planning.metadata import TOLD_OF_TABLE
-from querysvc.sql.metadata import MetadataReader, TableInfo, ViewInfo
+from querysvc.sql.metadata import (
+    MetadataReader,
+    TableInfo,
+    ViewInfo,
+    not_versioned,
+)
 from querysvc.types.algebra import VARCHAR
 from querysvc.types.parse import parse_type
 from querysvc_catalog.model import Table
@@ -83,6 +88,14 @@ class SystemMetadata:
         if columns is None or not self.catalog_exists(catalog):
             return None
         return TableInfo(Table(name=name, database_name=database, catalog_name=catalog), columns)
+
+    def at_version(
+        self, catalog: str, database: str, name: str, version: TableVersion
+    ) -> TableInfo:
+        """A table as it was."""
+        if catalog == SYSTEM or database == INFORMATION_SCHEMA:
+            raise not_versioned()
+        return self._metadata.at_version(catalog, database, name, version)
 
     def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
         """The tables and views of a schema that exists."""

@@ -127,6 +127,7 @@ def _statement(
             constraint.domains,
             constraint.partition_predicate,
             use.info.generation,
+            use.info.snapshot_id,
         )
         for use, constraint in zip(context.tables, constraints, strict=True)
     )

@@ -84,8 +84,7 @@ class AnalysisContext:
     def table_index(self, catalog: str, database: str, info: TableInfo) -> int:
         """The index of a table that the statement reads, however often it does."""
         for index, use in enumerate(self.tables):
-            known = use.info.table
-            same = (known.name, known.table_type) == (info.table.name, info.table.table_type)
+            same = _identity(use.info) == _identity(info)
             if same and use.catalog == catalog and use.database == database:
                 return index
         self.tables.append(TableUse(catalog, database, info))
@@ -106,3 +105,7 @@ class AnalysisContext:
     def type_of(self, node: syntax.Expression) -> tree.Expression | None:
         """The typed form of a node that was analysed."""
         return self.typed.get(id(node))
+
+
+def _identity(info: TableInfo) -> tuple[str, str, int | None]:
+    return info.table.name, info.table.table_type or "", info.snapshot_id

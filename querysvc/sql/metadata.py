@@ -6,11 +6,12 @@ Calls are coarse and values picklable, so that an implementation can stand behin
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import ResultColumn
-from querysvc.plan import TableColumn
+from querysvc.plan import TableColumn, TableVersion
 from querysvc_catalog.model import Table
 
 
@@ -40,6 +41,8 @@ class TableInfo:
     columns: tuple[TableColumn, ...]
     generation: int = 0
     visible: Visibility = None
+    snapshot_id: int | None = None
+    """Which snapshot, where a version was asked for; the columns are its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,12 @@ class MetadataReader(Protocol):
     def schema_exists(self, catalog: str, database: str) -> bool: ...
 
     def relation(self, catalog: str, database: str, name: str) -> TableInfo | ViewInfo | None: ...
+
+    def at_version(
+        self, catalog: str, database: str, name: str, version: TableVersion
+    ) -> TableInfo:
+        """A table of which `relation` told, as it was; NOT_SUPPORTED where it has no versions."""
+        ...
 
     def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
         """The tables and views of a schema that exists, for «did you mean»."""
@@ -103,5 +112,20 @@ class MemoryMetadata:
             return None
         return self._schemas.get(database, {}).get(name)
 
+    def at_version(
+        self, catalog: str, database: str, name: str, version: TableVersion
+    ) -> TableInfo:
+        found = self.relation(catalog, database, name)
+        if not isinstance(found, TableInfo) or not found.table.is_iceberg:
+            raise not_versioned()
+        value = version.value
+        return replace(found, snapshot_id=value if isinstance(value, int) else None)
+
     def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
         return tuple(self._schemas[database])
+
+
+def not_versioned() -> StatementError:
+    """NOT_SUPPORTED, to be raised where a table has no versions."""
+    message = "This connector does not support versioned tables"
+    return StatementError(ErrorCode.NOT_SUPPORTED, message)

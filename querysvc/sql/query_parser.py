@@ -19,6 +19,13 @@ _AFTER_NAME: Final = frozenset(
         *("UNION", "EXCEPT", "INTERSECT", "WINDOW", "IS", "IN", "LIKE", "BETWEEN", "AND", "OR"),
     }
 )
+# SYSTEM_… is how Athena's engine version 2 spelt it.
+_PERIODS: Final = {
+    "TIMESTAMP": "TIMESTAMP",
+    "VERSION": "VERSION",
+    "SYSTEM_TIME": "TIMESTAMP",
+    "SYSTEM_VERSION": "VERSION",
+}
 _JOIN_KINDS: Final = ("INNER", "LEFT", "RIGHT", "FULL")
 
 
@@ -385,11 +392,11 @@ class QueryParser(ExpressionParser):
     def _period(self) -> qs.QueryPeriod:
         start = self.position
         self.expect("FOR")
-        kind = self.take_any("TIMESTAMP", "VERSION")
-        if kind is None:
+        word = self.take_any(*_PERIODS)
+        if word is None:
             self.mismatched("'TIMESTAMP'", "'VERSION'")
         self.expect("AS", "OF")
-        return qs.QueryPeriod(start, kind, self.value_expression())
+        return qs.QueryPeriod(start, _PERIODS[word], self.value_expression())
 
     def _parenthesized_relation(self, start: Position) -> qs.Relation:
         if not self.at("(", "TABLE", "("):

@@ -12,13 +12,14 @@ from querysvc.sql import query_syntax as qs
 from querysvc.sql import syntax
 from querysvc.sql.expressions.coercion import coerce
 from querysvc.sql.expressions.operators import apply_operator
-from querysvc.sql.metadata import TableInfo, ViewInfo
+from querysvc.sql.metadata import TableInfo, ViewInfo, not_versioned
 from querysvc.sql.parser import parse_query
 from querysvc.sql.restrictions import Restriction
 from querysvc.sql.scope import NamedQuery, Scope, ScopeField, fail
 from querysvc.sql.sources import Source, coerce_query, relation_source
 from querysvc.sql.suggestions import close_names
 from querysvc.sql.table_functions import exclude_columns, sequence
+from querysvc.sql.versions import table_version
 from querysvc.sql.view_columns import staleness
 from querysvc.sql.walk import check_scalar, everything_in
 from querysvc.types import algebra
@@ -53,10 +54,6 @@ class RelationAnalyser:
             named = scope.named_query(node.name[0].name.lower())
             if named is not None:
                 return self._named(node, named)
-        if node.period is not None:
-            raise fail(
-                ErrorCode.NOT_SUPPORTED, node, "This connector does not support versioned tables"
-            )
         catalog, database, name = self._full_name(node)
         found = self._context.relation(catalog, database, name)
         if found is None:
@@ -64,11 +61,23 @@ class RelationAnalyser:
         parts = tuple(part.name.lower() for part in node.name)
         place = (catalog, database, name)
         self._restriction.require_some(place, found.visible)
+        if node.period is not None:
+            found = self._at_version(node.period, place, found)
         if isinstance(found, ViewInfo):
             source = self._view(node, found, place, parts)
         else:
             source = self._scan(found, (catalog, database), parts)
         return self._restriction.applied(node, source, place, found.visible)
+
+    def _at_version(
+        self, node: qs.QueryPeriod, place: tuple[str, str, str], found: TableInfo | ViewInfo
+    ) -> TableInfo:
+        """The table as it was. Trino reads a view as it is, whatever version is asked for."""
+        if isinstance(found, ViewInfo) or not found.table.is_iceberg:
+            raise not_versioned()
+        version = table_version(node, self._queries)
+        then = self._context.metadata.at_version(*place, version)
+        return replace(then, visible=found.visible)
 
     def _named(self, node: qs.Table, named: NamedQuery) -> Source:
         if named.is_open:
