@@ -312,7 +312,7 @@ class Application:
             self._guard,
             self.gateway.expect,
             self.state,
-            self._iceberg,
+            iceberg=self._iceberg,
         )
         address = f"http://{self.settings.host}:{self.settings.port}"
         tables = SystemTables(self._listing_of, self.state, self._node, address)

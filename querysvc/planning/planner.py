@@ -43,6 +43,7 @@ class Planner:
         guard: Guard,
         on_access: OnAccess,
         writes: CommittedWrites | None = None,
+        *,
         iceberg: IcebergReader | None = None,
     ) -> None:
         self._selector = selector

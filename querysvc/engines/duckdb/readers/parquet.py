@@ -187,7 +187,7 @@ def parquet_part(
         if raw is not None:
             domains[name] = raw
     pruning = _Pruning(names, domains, raw_texts)
-    return _assemble(table, group, paths, data, pruning, columns, context=context)
+    return _assemble(table, group, paths, data, pruning, columns=columns, context=context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +206,8 @@ def _assemble(
     paths: Sequence[str],
     data: dict[int, str],
     pruning: _Pruning,
-    columns: FileColumns,
     *,
+    columns: FileColumns,
     context: ReaderContext,
 ) -> Part:
     leaves = leaves_of(group.schema)
