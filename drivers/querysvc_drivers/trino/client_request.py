@@ -26,6 +26,8 @@ class ClientRequest:
     """Who asks, where `user` is whose rights are asked for."""
     catalog: str | None = None
     schema: str | None = None
+    path: str | None = None
+    """Where functions are looked for that no schema is named of: told again, there are none."""
     time_zone: str | None = None
     source: str = ""
     client_info: str = ""
@@ -98,6 +100,7 @@ def client_request(sql: str, headers: ClientHeaders) -> ClientRequest:
         original_user=headers.text("original-user") or headers.text("user"),
         catalog=catalog,
         schema=schema,
+        path=headers.text("path"),
         time_zone=headers.text("time-zone"),
         source=headers.text("source") or "",
         client_info=headers.text("client-info") or "",

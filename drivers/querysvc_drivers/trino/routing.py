@@ -33,6 +33,7 @@ from querysvc_drivers.trino.session_statements import (
     Classify,
     LocalResult,
     SessionStatements,
+    check_path,
     prepared_text,
 )
 from querysvc_drivers.trino.show_statements import ShowStatements
@@ -75,8 +76,20 @@ class StatementRouting:
 
     def route(self, request: ClientRequest, principal: Principal) -> Submission | LocalResult:
         """What to do with the request; raises the statement's error."""
-        properties.checked_properties(request.session_properties)
+        self._check_session(request, principal)
         return self._route(request, principal, (), START)
+
+    def _check_session(self, request: ClientRequest, principal: Principal) -> None:
+        if request.path is not None:
+            check_path(request.path)
+        own = request.session_properties
+        catalogs = {name.partition(".")[0] for name in own if "." in name}
+        metadata = self._metadata_of(principal) if catalogs else None
+        for catalog in sorted(catalogs):
+            if metadata is not None and not metadata.catalog_exists(catalog):
+                message = f"Catalog '{catalog}' not found"
+                raise StatementError(ErrorCode.CATALOG_NOT_FOUND, message)
+        properties.checked_properties(own)
 
     def _route(
         self,
@@ -116,7 +129,15 @@ class StatementRouting:
         about_prepared = read_describe(request.sql)
         if about_prepared is not None:
             return self._describe_prepared(about_prepared, request, principal)
-        statements = ShowStatements(self._metadata_of(principal))
+        statements = ShowStatements(
+            self._metadata_of(principal),
+            lambda sql: (
+                self._queries.validate(
+                    submission(dataclasses.replace(request, sql=sql), principal, parameters),
+                    principal,
+                ).columns
+            ),
+        )
         answer = statements.answer(StatementTokens(request.sql), request)
         if isinstance(answer, LocalResult):
             return answer
@@ -185,7 +206,7 @@ def submission(
         user=request.user or principal.name,
         source=request.source,
         client_tags=request.client_tags,
-        properties=own,
+        properties=own if request.path is None else {**own, "path": request.path},
     )
     reuse = int(own.get(properties.REUSE_MINUTES, "0"))
     return QuerySubmission(

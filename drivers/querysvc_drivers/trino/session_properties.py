@@ -147,13 +147,14 @@ def check_assignment(name: str, constant: Constant, position: tuple[int, int]) -
 def checked_properties(properties: Mapping[str, str]) -> None:
     """Refuse the first property that does not exist or has no value of its type."""
     for name, value in properties.items():
-        check_property(name, value)
+        check_property(name, value, told=f"Session property '{name}' is invalid: ")
 
 
 def check_property(
     name: str,
     value: str | None = None,
     position: tuple[int, int] | None = None,
+    told: str = "",
 ) -> None:
     """INVALID_SESSION_PROPERTY when there is no such property, or the value is none of its."""
     found = session_properties_by_name().get(name)
@@ -164,7 +165,7 @@ def check_property(
     try:
         found.check(value)
     except ValueError as error:
-        raise _invalid(str(error), position) from error
+        raise _invalid(told + str(error), position) from error
 
 
 def timeout_seconds(properties: Mapping[str, str]) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from urllib.parse import quote_plus
 
 from querysvc.errors import ErrorCode, QueryServiceError, StatementError
@@ -19,6 +19,7 @@ from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.positions import errors_moved
 from querysvc.sql.prepared import StatementTokens, read_deallocate, read_prepare
 from querysvc.sql.syntax import Identifier
+from querysvc.types.algebra import delimited
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.session_properties import (
     TIME_ZONE,
@@ -58,7 +59,7 @@ class SessionStatements:
             ("SET", "SESSION"): self._set_session,
             ("SET", "TIME", "ZONE"): _set_time_zone,
             ("SET", "ROLE"): self._set_role,
-            ("SET", "PATH"): _set_path,
+            ("SET", "PATH"): self._set_path,
             ("RESET", "SESSION", "AUTHORIZATION"): _reset_authorization,
             ("RESET", "SESSION"): self._reset_session,
             ("PREPARE",): self._prepare,
@@ -140,16 +141,26 @@ class SessionStatements:
         catalog = stream.identifier().name.lower() if stream.take("IN") else None
         stream.end()
         if catalog is not None:
-            raise self._no_roles_in(catalog)
+            raise no_roles_in(catalog, self._metadata)
         if named is not None:
             raise _at_begin(ErrorCode.ROLE_NOT_FOUND, f"Role '{named}' does not exist")
         return LocalResult("SET ROLE", (("X-Trino-Set-Role", f"system={role}"),))
 
-    def _no_roles_in(self, catalog: str) -> StatementError:
-        if not self._metadata.catalog_exists(catalog):
-            return _at_begin(ErrorCode.CATALOG_NOT_FOUND, f"Catalog '{catalog}' not found")
-        message = f"Catalog '{catalog}' does not support role management"
-        return _at_begin(ErrorCode.NOT_SUPPORTED, message)
+    def _set_path(self, stream: StatementTokens, request: ClientRequest) -> LocalResult:
+        stream.expect("SET", "PATH")
+        schemas = _path(stream)
+        if "PATH" not in request.capabilities:
+            raise QueryServiceError(ErrorCode.NOT_SUPPORTED, "SET PATH not supported by client")
+        for catalog in (names[0].name.lower() for names in schemas if len(names) == 2):
+            if not self._metadata.catalog_exists(catalog):
+                raise _at_begin(ErrorCode.CATALOG_NOT_FOUND, f"Catalog '{catalog}' not found")
+        text = ", ".join(
+            ".".join(
+                delimited(name.name) if name.is_delimited else name.name.lower() for name in names
+            )
+            for names in schemas
+        )
+        return LocalResult("SET PATH", (("X-Trino-Set-Path", quote_plus(text)),))
 
 
 _Reader = Callable[[StatementTokens, ClientRequest], LocalResult]
@@ -157,6 +168,14 @@ _Reader = Callable[[StatementTokens, ClientRequest], LocalResult]
 
 def _at_begin(code: ErrorCode, message: str) -> StatementError:
     return StatementError(code, message, line=1, column=1)
+
+
+def no_roles_in(catalog: str, metadata: MetadataReader) -> StatementError:
+    """Roles are the system's, not a catalog's: what to answer to one who asks a catalog's."""
+    if not metadata.catalog_exists(catalog):
+        return _at_begin(ErrorCode.CATALOG_NOT_FOUND, f"Catalog '{catalog}' not found")
+    message = f"Catalog '{catalog}' does not support role management"
+    return _at_begin(ErrorCode.NOT_SUPPORTED, message)
 
 
 def _property_name(stream: StatementTokens) -> str:
@@ -221,10 +240,21 @@ def _interval_zone(stream: StatementTokens) -> str:
 _OFFSET_MINUTES_MAX: Final = 14 * 60
 
 
-def _set_path(_: StatementTokens, request: ClientRequest) -> NoReturn:
-    if "PATH" not in request.capabilities:
-        raise QueryServiceError(ErrorCode.NOT_SUPPORTED, "SET PATH not supported by client")
-    raise _at_begin(ErrorCode.NOT_SUPPORTED, "SET PATH statements are not supported")
+def check_path(text: str) -> None:
+    """SYNTAX_ERROR when the text is no path: schemas, or catalogs' schemas, between commas."""
+    _path(StatementTokens(text))
+
+
+def _path(stream: StatementTokens) -> list[tuple[Identifier, ...]]:
+    schemas = []
+    while True:
+        schema = [stream.identifier()]
+        if stream.take("."):
+            schema.append(stream.identifier())
+        schemas.append(tuple(schema))
+        if not stream.take(","):
+            stream.end()
+            return schemas
 
 
 def _authorization(stream: StatementTokens, request: ClientRequest) -> LocalResult:

@@ -16,11 +16,12 @@ from querysvc.model import ResultColumn
 from querysvc.sql.functions.registry import load_registry
 from querysvc.sql.lexer import Kind
 from querysvc.sql.metadata import MetadataReader, ViewInfo
+from querysvc.sql.positions import START, errors_moved
 from querysvc.sql.prepared import StatementTokens
-from querysvc.types.algebra import BOOLEAN, VARCHAR, delimited
+from querysvc.types.algebra import BOOLEAN, DOUBLE, VARCHAR, Varchar, delimited
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.session_properties import session_properties_by_name
-from querysvc_drivers.trino.session_statements import LocalResult
+from querysvc_drivers.trino.session_statements import LocalResult, no_roles_in
 from querysvc_drivers.trino.show_create import (
     create_schema_text,
     create_table_text,
@@ -31,7 +32,22 @@ Answer: TypeAlias = str | LocalResult | None
 """A query to run instead, an answer, or None: the core answers the statement as it stands."""
 
 _DETAILS: Final = ("EXTENDED", "FORMATTED")
-_ROLE_COLUMNS: Final = ("Role",)
+_CORES: Final = frozenset({"PARTITIONS", "TBLPROPERTIES", "VIEWS"})
+"""What Athena alone shows: the core's."""
+_EXPECTED: Final = (
+    *("CATALOGS", "COLUMNS", "CREATE", "CURRENT", "FUNCTIONS", "GRANTS", "ROLE", "ROLES"),
+    *("SCHEMAS", "SESSION", "STATS", "TABLES"),
+)
+_NOBODY: Final = ClientRequest("")
+_STATISTICS: Final = (
+    ResultColumn("column_name", VARCHAR),
+    ResultColumn("data_size", DOUBLE),
+    ResultColumn("distinct_values_count", DOUBLE),
+    ResultColumn("nulls_fraction", DOUBLE),
+    ResultColumn("row_count", DOUBLE),
+    ResultColumn("low_value", VARCHAR),
+    ResultColumn("high_value", VARCHAR),
+)
 _GRANT_COLUMNS: Final = (
     *("Grantor", "Grantor Type", "Grantee", "Grantee Type", "Catalog", "Schema", "Table"),
     *("Privilege", "Grantable", "With Hierarchy"),
@@ -49,11 +65,16 @@ class LikePattern:
 class ShowStatements:
     """Reads SHOW and DESCRIBE; `metadata` tells which catalogs, schemas and tables exist.
 
+    `columns_of` tells what a query would answer.
+
     In the queries (S608) every name is delimited and every value a literal of ours.
     """
 
-    def __init__(self, metadata: MetadataReader) -> None:
+    def __init__(
+        self, metadata: MetadataReader, columns_of: Callable[[str], tuple[ResultColumn, ...]]
+    ) -> None:
         self._metadata = metadata
+        self._columns_of = columns_of
 
     def answer(self, stream: StatementTokens, request: ClientRequest) -> Answer:
         """What to run or answer in the statement's place."""
@@ -61,10 +82,12 @@ class ShowStatements:
             return self._describe(stream, request)
         stream.expect("SHOW")
         if stream.at("ROLE", "GRANTS") or stream.at("CURRENT", "ROLES"):
-            return _roles(stream)
+            return self._grants_of_roles(stream)
+        if stream.key in _CORES:
+            return None
         show = getattr(self, _SHOWS.get(stream.key, ""), None)
         if show is None:
-            return None
+            stream.mismatched(*(f"'{word}'" for word in _EXPECTED))
         stream.advance()
         answer: Answer = show(stream, request)
         return answer
@@ -147,19 +170,28 @@ class ShowStatements:
         )
 
     def _create(self, stream: StatementTokens, request: ClientRequest) -> Answer:
+        is_materialized = stream.take("MATERIALIZED")
         what = stream.take_any("TABLE", "VIEW", "SCHEMA")
         if what is None:
             return None
         names = [part.name.lower() for part in stream.qualified_name()]
         stream.end()
+        if is_materialized:
+            told = ".".join(self._full_name(names, request))
+            raise _error(ErrorCode.TABLE_NOT_FOUND, f"Materialized view '{told}' does not exist")
         if what == "SCHEMA":
-            schema = [request.catalog, *names][-2:]
-            catalog = self._existing_catalog(schema[0])
-            text = create_schema_text(catalog, self._existing_schema(catalog, names[-1]))
+            text = self._created_schema([request.catalog, *names][-2:])
         else:
             text = self._created(what, self._full_name(names, request))
-        column = ResultColumn(f"Create {what.capitalize()}", VARCHAR)
+        column = ResultColumn(f"Create {what.capitalize()}", Varchar(len(text)))
         return LocalResult(columns=(column,), rows=((text,),))
+
+    def _created_schema(self, names: list[str | None]) -> str:
+        catalog, schema = self._existing_catalog(names[0]), names[-1] or ""
+        if not self._metadata.schema_exists(catalog, schema):
+            message = f"Schema '{catalog}.{schema}' does not exist"
+            raise _error(ErrorCode.SCHEMA_NOT_FOUND, message)
+        return create_schema_text(catalog, schema)
 
     def _created(self, what: str, name: tuple[str, str, str]) -> str:
         found = self._metadata.relation(*name)
@@ -228,16 +260,49 @@ class ShowStatements:
 
     def _no_roles(self, stream: StatementTokens, _: ClientRequest) -> Answer:
         if stream.take_any("FROM", "IN"):
-            stream.identifier()
+            catalog = stream.identifier().name.lower()
+            stream.end()
+            raise no_roles_in(catalog, self._metadata)
         stream.end()
-        return LocalResult(columns=_texts(*_ROLE_COLUMNS))
+        return LocalResult(columns=_texts("Role"))
 
-    def _no_grants(self, stream: StatementTokens, _: ClientRequest) -> Answer:
+    def _grants_of_roles(self, stream: StatementTokens) -> Answer:
+        column = "Role Grants" if stream.advance().key == "ROLE" else "Role"
+        stream.advance()
+        self._no_roles(stream, _NOBODY)
+        return LocalResult(columns=_texts(column))
+
+    def _no_grants(self, stream: StatementTokens, request: ClientRequest) -> Answer:
         if stream.take("ON"):
             stream.take("TABLE")
-            stream.qualified_name()
+            self._existing_table(stream, request)
         stream.end()
         return LocalResult(columns=_texts(*_GRANT_COLUMNS))
+
+    def _stats(self, stream: StatementTokens, request: ClientRequest) -> Answer:
+        """No statistics are kept: each is NULL, as it is in Trino where it is not known."""
+        stream.expect("FOR")
+        if stream.take("("):
+            sql, place = stream.rest()
+            if not sql.endswith(")"):
+                stream.mismatched("')'")
+        else:
+            sql, place = f"SELECT * FROM {self._existing_table(stream, request)} ", START  # noqa: S608
+            stream.end()
+        with errors_moved(place):
+            names = [column.name for column in self._columns_of(sql[:-1])]
+        nulls = (None,) * (len(_STATISTICS) - 1)
+        rows = tuple((name, *nulls) for name in (*names, None))
+        return LocalResult(columns=_STATISTICS, rows=rows)
+
+    def _existing_table(self, stream: StatementTokens, request: ClientRequest) -> str:
+        """Read the name of a table or view that exists; its whole name as SQL writes it."""
+        name = self._full_name([part.name.lower() for part in stream.qualified_name()], request)
+        found = self._metadata.relation(*name)
+        if found is None or found.visible == ():
+            message = f"Table '{'.'.join(name)}' does not exist"
+            raise StatementError(ErrorCode.TABLE_NOT_FOUND, message)
+        return ".".join(map(delimited, name))
 
     def _existing_catalog(self, catalog: str | None) -> str:
         if catalog is None:
@@ -271,18 +336,10 @@ _SHOWS: Final = {
     "ROLES": "_no_roles",
     "SCHEMAS": "_schemas",
     "SESSION": "_session",
+    "STATS": "_stats",
     "TABLES": "_tables",
 }
 """The word after SHOW, and what reads the rest."""
-
-
-def _roles(stream: StatementTokens) -> LocalResult:
-    column = "Role Grants" if stream.advance().key == "ROLE" else "Role"
-    stream.advance()
-    if stream.take_any("FROM", "IN"):
-        stream.identifier()
-    stream.end()
-    return LocalResult(columns=_texts(column))
 
 
 def _like(stream: StatementTokens) -> LikePattern | None:

@@ -23,6 +23,7 @@ from querysvc.types.algebra import (
     UNKNOWN,
     VARBINARY,
     VARCHAR,
+    Array,
     Time,
     Timestamp,
     TimestampTz,
@@ -199,7 +200,7 @@ def current_identity(analyser: Analyser, node: syntax.CurrentIdentity, _: Scope)
         "CURRENT_USER": session.user,
         "CURRENT_CATALOG": session.catalog,
         "CURRENT_SCHEMA": session.database,
-        "CURRENT_PATH": "",
+        "CURRENT_PATH": session.properties.get("path", ""),
     }
     return tree.Literal(VARCHAR, values[node.kind])
 
@@ -215,6 +216,7 @@ def _time_zone(analyser: Analyser) -> tree.Expression:
 SESSION_FUNCTIONS: Final[dict[str, Callable[[Analyser], tree.Expression]]] = {
     "now()": _now,
     "current_timezone()": _time_zone,
+    "current_groups()": lambda _: tree.ArrayConstructor(Array(VARCHAR), ()),
 }
 """Functions without arguments that are constants of the session, by their signatures' keys."""
 

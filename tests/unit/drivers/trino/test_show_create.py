@@ -19,7 +19,7 @@ def world() -> World:
 
 def told(world: World, sql: str) -> str:
     request = ClientRequest(sql, catalog="awsdatacatalog", schema="default")
-    answer = ShowStatements(world.metadata).answer(StatementTokens(sql), request)
+    answer = ShowStatements(world.metadata, lambda _: ()).answer(StatementTokens(sql), request)
     assert isinstance(answer, LocalResult)
     ((text,),) = answer.rows
     return str(text)
@@ -71,7 +71,10 @@ def test_a_schema_is_told(world: World) -> None:
             "SHOW CREATE TABLE v",
             "NOT_SUPPORTED: line 1:1: Relation 'awsdatacatalog.default.v' is a",
         ),
-        ("SHOW CREATE SCHEMA nope", "SCHEMA_NOT_FOUND: line 1:1: Schema 'nope' does not exist"),
+        (
+            "SHOW CREATE SCHEMA nope",
+            "SCHEMA_NOT_FOUND: line 1:1: Schema 'awsdatacatalog.nope' does not exist",
+        ),
     ],
 )
 def test_what_cannot_be_told_is_an_error_of_trinos(world: World, sql: str, expected: str) -> None:
