@@ -215,7 +215,8 @@ class Application:
         self._encoder = FileEncoder()
         stack.callback(self._encoder.close)
         self._writes = WriteParts(self.state, self.publisher, self.catalog)
-        self._iceberg = IcebergReader(self.catalog, _Objects(self.storage, self.publisher))
+        self._objects = _Objects(self.storage, self.publisher)
+        self._iceberg = IcebergReader(self.catalog, self._objects)
 
     def _open_views(self) -> None:
         metadata = SystemMetadata(CatalogMetadata(self.catalog, self._iceberg))
@@ -350,7 +351,7 @@ class Application:
 
     def _executors(self, planner: QueryPlanner) -> dict[type, StatementExecutor]:
         """Who runs which statement: a new kind of statement is registered here."""
-        ddl = DdlStatements(self.views.catalog, _Directories(self.storage))
+        ddl = DdlStatements(self.views.catalog, _Directories(self.storage), self._objects)
         return {
             AnalysedStatement: SelectExecutor(
                 planner,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from querysvc.model import Session, StatementType
 from querysvc.planning.discovery import DirectoryLister
+from querysvc.planning.iceberg import IcebergObjects
 from querysvc.service import (
     ddl_alter,
     ddl_databases,
@@ -28,13 +29,21 @@ __all__ = ["DdlExecutor", "StatementKind", "StatementResult", "kind_of"]
 class DdlExecutor:
     """Executes typed DDL statements."""
 
-    def __init__(self, catalog: CatalogService, lister: DirectoryLister) -> None:
+    def __init__(
+        self,
+        catalog: CatalogService,
+        lister: DirectoryLister,
+        objects: IcebergObjects | None = None,
+    ) -> None:
         self._catalog = catalog
         self._lister = lister
+        self._objects = objects
 
-    def execute(self, statement: ddl.Statement, session: Session) -> StatementResult:
+    def execute(
+        self, statement: ddl.Statement, session: Session, query_id: str = ""
+    ) -> StatementResult:
         """Run a statement; errors are Trino's by name."""
-        context = DdlContext(self._catalog, self._lister, session)
+        context = DdlContext(self._catalog, self._lister, session, self._objects, query_id)
         with catalog_errors():
             return kind_of(statement).run(statement, context)
 

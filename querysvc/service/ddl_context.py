@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import ResultColumn, Session
 from querysvc.planning.discovery import DirectoryLister
+from querysvc.planning.iceberg import IcebergObjects
 from querysvc.sql.ddl import statements as ddl
 from querysvc.types.algebra import VARCHAR
 from querysvc_catalog.model import DEFAULT_CATALOG, DatabaseName, Table, TableName
 from querysvc_catalog.name_patterns import compile_name_pattern
 from querysvc_catalog.service import CatalogService
+
+if TYPE_CHECKING:
+    from querysvc.iceberg.commit import Committer
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,18 @@ class DdlContext:
     catalog: CatalogService
     lister: DirectoryLister
     session: Session
+    objects: IcebergObjects | None = None
+    """Where Iceberg's metadata lie; None: there are no Iceberg tables (tests)."""
+    query_id: str = ""
+
+    def iceberg(self) -> Committer:
+        """Reads and commits Iceberg tables' metadata, in the catalog of whoever asks."""
+        from querysvc.iceberg.commit import Committer
+        from querysvc.iceberg.table import IcebergTables
+
+        if self.objects is None:
+            raise error(ErrorCode.NOT_SUPPORTED, "Iceberg tables are not supported here")
+        return Committer(IcebergTables(self.catalog, self.objects))
 
     def full_name(self, name: ddl.ObjectName) -> TableName:
         """The name with what the session adds."""
