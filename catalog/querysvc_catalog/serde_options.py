@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from querysvc_catalog.errors import UnsupportedFormatError
@@ -45,6 +45,8 @@ class TextOptions:
     null_format: str = "\\N"
     last_column_takes_rest: bool = False
     timestamp_formats: tuple[str, ...] = ()
+    delimiter_in_rest: str | None = None
+    """What stands for further delimiters in the last column (MultiDelimitSerDe)."""
 
     @property
     def field_delimiter(self) -> str:
@@ -140,6 +142,21 @@ def parse_text_options(properties: Mapping[str, str]) -> TextOptions:
         null_format=properties.get("serialization.null.format", "\\N"),
         last_column_takes_rest=_boolean(properties, "serialization.last.column.takes.rest"),
         timestamp_formats=_texts(properties, "timestamp.formats"),
+    )
+
+
+def parse_multi_delimit_options(properties: Mapping[str, str]) -> TextOptions:
+    """Parse MultiDelimitSerDe's properties: LazySimpleSerDe's with any text between columns."""
+    text = _required(properties, "field.delim")
+    others = {name: value for name, value in properties.items() if name != "field.delim"}
+    if properties.get("escape.delim"):
+        raise UnsupportedFormatError("MultiDelimitSerDe with escape.delim is not supported")
+    options = parse_text_options(others)
+    return replace(
+        options,
+        nested_delimiters=(text, *options.nested_delimiters[1:]),
+        last_column_takes_rest=True,
+        delimiter_in_rest=NESTING_DELIMITERS[0],
     )
 
 

@@ -122,12 +122,21 @@ STORED_AS: Final[Mapping[str, StorageFormat]] = {
     "RCFILE": StorageFormat.RCBINARY,
 }
 
+MULTI_DELIMIT: Final = frozenset(
+    {
+        "org.apache.hadoop.hive.contrib.serde2.MultiDelimitSerDe",
+        "org.apache.hadoop.hive.serde2.MultiDelimitSerDe",
+    }
+)
+"""TEXTFILE's, with a text of any length between columns."""
+
 _SERDES: Final[Mapping[str, StorageFormat]] = {
     **{
         classes.serialization_library: storage_format
         for storage_format, classes in CLASSES.items()
         if storage_format is not StorageFormat.SEQUENCEFILE  # LazySimpleSerDe means TEXTFILE first
     },
+    **dict.fromkeys(MULTI_DELIMIT, StorageFormat.TEXTFILE),
     "parquet.hive.serde.ParquetHiveSerDe": StorageFormat.PARQUET,
     "org.apache.hadoop.hive.serde2.JsonSerDe": StorageFormat.JSON,
     "org.apache.hadoop.hive.contrib.serde2.RegexSerDe": StorageFormat.REGEX,

@@ -15,7 +15,7 @@ _NOTES = {
     " stripes pruned; timestamps of 1677 to 2262",
     StorageFormat.AVRO: "columns by name, defaults and aliases of `avro.schema.literal`;"
     " null, deflate, snappy, zstandard, bzip2, xz",
-    StorageFormat.TEXTFILE: "a value that does not fit is NULL",
+    StorageFormat.TEXTFILE: "a value that does not fit is NULL; MultiDelimitSerDe is read, too",
     StorageFormat.CSV: "a value that does not fit is HIVE_BAD_DATA",
     StorageFormat.OPENX_JSON: "`mapping.*`, `case.insensitive`, `dots.in.keys`,"
     " `ignore.malformed.json`; a value that does not fit is NULL",

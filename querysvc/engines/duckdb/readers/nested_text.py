@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.splitting import MARK, delimiter_letters, marked
 from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type_text
 from querysvc.engines.duckdb.readers.values import parse_value, text_value
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -15,13 +16,14 @@ def nested_value(
     text: str, type_: TrinoType, source: Source, options: TextOptions, depth: int = 1
 ) -> str:
     """SQL of a value of any type whose parts are separated by the delimiter of `depth`."""
-    null = f"({text} IS NULL OR {text} = {quote_text(options.null_format)})"
+    null = f"({text} IS NULL OR {text} = {quote_text(marked(options.null_format, options))})"
     if isinstance(type_, algebra.Array):
         return _array(text, type_, source, options, depth, null=null)
     if isinstance(type_, algebra.Map):
         return _map(text, type_, source, options, depth, null=null)
     if isinstance(type_, algebra.Row):
         return _row(text, type_, source, options, depth, null=null)
+    text = _unmarked(text, options)
     as_text = text_value(text, type_)
     if as_text is not None:
         return f"CASE WHEN {null} THEN NULL ELSE {as_text} END"
@@ -77,6 +79,15 @@ def _row(
         for index, field in enumerate(type_.fields)
     ]
     return f"CASE WHEN {null} THEN NULL ELSE struct_pack({', '.join(fields)}) END"
+
+
+def _unmarked(text: str, options: TextOptions) -> str:
+    """SQL of a value without its escapes (`splitting.marked`)."""
+    if options.escape is None:
+        return text
+    for delimiter, letter in delimiter_letters(options).items():
+        text = f"replace({text}, {quote_text(MARK + MARK + letter)}, {quote_text(delimiter)})"
+    return f"replace({text}, {quote_text(MARK)}, '')"
 
 
 def _split(text: str, options: TextOptions, depth: int) -> str:

@@ -2,60 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Final
 
+from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc_catalog.serde_options import CsvOptions, TextOptions
 
 Splitter = Callable[[str], list[str | None]]
 
 
-def text_splitter(options: TextOptions, columns: int) -> Splitter:
-    """LazySimpleSerDe's: delimiter and escape character; the null format is NULL."""
+def text_splitter(
+    options: TextOptions, columns: int, nested: Collection[int] = frozenset()
+) -> Splitter:
+    """LazySimpleSerDe's: delimiter and escape character; the null format is NULL.
+
+    Nested columns keep their escapes, marked (`marked`): their parts are found by delimiters.
+    """
     delimiter, escape = options.field_delimiter, options.escape
 
-    def plain(line: str) -> list[str]:
+    def plain(line: str) -> list[str | None]:
         parts_max = columns - 1 if options.last_column_takes_rest else -1
-        return line.split(delimiter, parts_max)
+        parts = line.split(delimiter, parts_max)[:columns]
+        if options.delimiter_in_rest is not None:
+            parts[-1] = parts[-1].replace(delimiter, options.delimiter_in_rest)
+        return [None if part == options.null_format else part for part in parts]
 
-    def escaped(line: str) -> list[str]:
-        fields: list[str] = []
-        current: list[str] = []
-        index = 0
-        while index < len(line):
-            character = line[index]
-            if character == escape and index + 1 < len(line):
-                current.append("\x00" + line[index + 1])
-                index += 2
-                continue
-            if character == delimiter and not (
-                options.last_column_takes_rest and len(fields) == columns - 1
-            ):
-                fields.append("".join(current))
-                current = []
-            else:
-                current.append(character)
-            index += 1
-        fields.append("".join(current))
-        return fields
+    if escape is None:
+        return plain
+    null = marked(options.null_format, options)
 
-    split = plain if escape is None else escaped
-
-    def fields(line: str) -> list[str | None]:
+    def escaped(line: str) -> list[str | None]:
+        parts_max = columns - 1 if options.last_column_takes_rest else -1
         # The null format is compared with what stands there, before escapes are taken away.
-        raw = split(line)
-        found: list[str | None] = []
-        for value in raw[:columns]:
-            if value.replace("\x00", escape or "") == options.null_format:
-                found.append(None)
-            else:
-                found.append(_unescape(value) if escape is not None else value)
-        return found
+        parts = marked(line, options).split(delimiter, parts_max)[:columns]
+        return [
+            None if part == null else part if index in nested else unmarked(part, options)
+            for index, part in enumerate(parts)
+        ]
 
-    return fields
+    return escaped
 
 
-def _unescape(value: str) -> str:
-    return value.replace("\x00", "")
+MARK: Final = "\uffff"
+"""Stands for the escape character; no character, so that no text holds it."""
+
+
+def marked(text: str, options: TextOptions) -> str:
+    """The text with its escapes marked; escaped delimiters are letters, and part nothing more."""
+    escape = options.escape
+    if MARK in text:
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED, "escaped text that holds U+FFFF is not supported"
+        )
+    if escape is None or escape not in text:
+        return text
+    letters = delimiter_letters(options)
+    found: list[str] = []
+    index = 0
+    while index < len(text):
+        character = text[index]
+        if character == escape and index + 1 < len(text):
+            index += 1
+            letter = letters.get(text[index])
+            found.append(MARK + text[index] if letter is None else MARK + MARK + letter)
+        else:
+            found.append(character)
+        index += 1
+    return "".join(found)
+
+
+def unmarked(text: str, options: TextOptions) -> str:
+    """The text without its escapes."""
+    for delimiter, letter in delimiter_letters(options).items():
+        text = text.replace(MARK + MARK + letter, delimiter)
+    return text.replace(MARK, "")
+
+
+def delimiter_letters(options: TextOptions) -> dict[str, str]:
+    """What stands for each delimiter that is escaped."""
+    return {one: chr(ord("a") + depth) for depth, one in enumerate(options.nested_delimiters)}
 
 
 def csv_splitter(options: CsvOptions, columns: int) -> Splitter:

@@ -21,7 +21,6 @@ from querysvc.engines.duckdb.readers.base import (
     Part,
     ReaderContext,
     read_in_order,
-    used_columns,
 )
 from querysvc.engines.duckdb.readers.failures import BadValue
 from querysvc.engines.duckdb.readers.hive_text import HiveTextSource
@@ -49,8 +48,10 @@ from querysvc_catalog.serde_options import (
     LineOptions,
     TextOptions,
     parse_csv_options,
+    parse_multi_delimit_options,
     parse_text_options,
 )
+from querysvc_catalog.serdes import MULTI_DELIMIT
 
 _NO_NULL: Final = "\x01querysvc: no text is NULL\x02"
 _LINE_BYTES_MAX: Final = 4 << 20
@@ -80,10 +81,16 @@ class TextFormat:
 
 
 def read_text(group: FileGroup, context: ReaderContext) -> list[Part]:
-    """Read LazySimpleSerDe's delimited text."""
-    options = options_of(group, parse_text_options)
+    """Read LazySimpleSerDe's and MultiDelimitSerDe's delimited text."""
+    parse = parse_multi_delimit_options if _is_multi_delimit(group) else parse_text_options
+    options = options_of(group, parse)
     _refuse_text_options(group, options)
     columns = _file_columns(group.reference)
+    nested = {
+        index
+        for index, column in enumerate(group.reference.columns)
+        if isinstance(column.type, _NESTED)
+    }
 
     def convert(text: str, type_: TrinoType, source: Source) -> str | None:
         if isinstance(type_, _NESTED):
@@ -102,7 +109,7 @@ def read_text(group: FileGroup, context: ReaderContext) -> list[Part]:
         or options.last_column_takes_rest
         or options.field_delimiter in "\r\n\x00"
         or bool(options.timestamp_formats),
-        splitter=_formatted(group, options, text_splitter(options, columns)),
+        splitter=_formatted(group, options, text_splitter(options, columns, nested)),
         columns=columns,
         null_texts="({0} IS NULL OR {0} = '')",
         convert=convert,
@@ -276,9 +283,11 @@ def _file_columns(reference: TableReference) -> int:
     return sum(not (c.is_partition_key or c.is_hidden) for c in reference.columns)
 
 
+def _is_multi_delimit(group: FileGroup) -> bool:
+    serde = group.descriptor.serde_info
+    return serde is not None and serde.serialization_library in MULTI_DELIMIT
+
+
 def _refuse_text_options(group: FileGroup, options: TextOptions) -> None:
     if options.line_delimiter not in (None, "\n"):
         raise unsupported(group, "a line delimiter other than LF")
-    nested = any(isinstance(column.type, _NESTED) for _i, column in used_columns(group.reference))
-    if options.escape is not None and nested:
-        raise unsupported(group, "an escape character together with nested columns")
