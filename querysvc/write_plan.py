@@ -64,6 +64,25 @@ class Buckets:
 
 
 @dataclass(frozen=True, slots=True)
+class IcebergPartition:
+    """A field of an Iceberg partition spec: a column's index, and the transform's text."""
+
+    column: int
+    transform: str
+
+
+@dataclass(frozen=True, slots=True)
+class IcebergLayout:
+    """How rows become an Iceberg table's data files."""
+
+    schema: bytes
+    """An Arrow schema, serialized: the columns with their field ids."""
+    partitions: tuple[IcebergPartition, ...] = ()
+    marker: int | None = None
+    """The index of the spool's boolean column that is true of the rows to write; None: all are."""
+
+
+@dataclass(frozen=True, slots=True)
 class WriteLayout:
     """How rows become files: the last `partition_keys` columns are keys, and not in the files.
 
@@ -74,6 +93,8 @@ class WriteLayout:
     columns: tuple[WrittenColumn, ...]
     partition_keys: int = 0
     buckets: Buckets | None = None
+    iceberg: IcebergLayout | None = None
+    """Of an Iceberg table: known when the write runs."""
 
     @property
     def data_columns(self) -> tuple[WrittenColumn, ...]:
@@ -87,6 +108,15 @@ class WriteLayout:
 
 
 @dataclass(frozen=True, slots=True)
+class NewIcebergTable:
+    """What an Iceberg table that is to be made has beside its columns."""
+
+    partitioning: tuple[str, ...] = ()
+    """Columns and transforms as Athena writes them: `bucket(16, id)`, `day(ts)`, `region`."""
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CreateTableAs:
     """CREATE TABLE … AS query."""
 
@@ -97,6 +127,7 @@ class CreateTableAs:
     comment: str | None = None
     if_not_exists: bool = False
     with_data: bool = True
+    iceberg: NewIcebergTable | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class Committer:
     """Commits to tables. Thread-safe."""
 
     def __init__(self, tables: IcebergTables) -> None:
-        self._tables = tables
+        self.tables = tables
 
     def commit(
         self,
@@ -132,7 +132,7 @@ class Committer:
         self, name: TableName, change: ChangeMetadata, *, query_id: str = ""
     ) -> IcebergTable:
         """Change a table's metadata without a snapshot of its own; no updates change nothing."""
-        return self._swap(self._tables.current(name), change, name=query_id, before=lambda: None)
+        return self._swap(self.tables.current(name), change, name=query_id, before=lambda: None)
 
     def _swap(
         self,
@@ -154,17 +154,17 @@ class Committer:
             ToOutputFile.table_metadata(metadata, table.io.new_output(location))
             before()
             try:
-                entry = self._tables.catalog.update_table(
+                entry = self.tables.catalog.update_table(
                     table_entry(table.entry, metadata, location, table.metadata_location),
                     expected_version=table.entry.version_id,
                 )
             except ConcurrentModificationError:
                 time.sleep(random.random() * min(_WAIT_SECONDS_MAX, 0.01 * 2**attempt))  # noqa: S311 - a wait
-                table = self._tables.current(table.name)
+                table = self.tables.current(table.name)
                 continue
             except EntityNotFoundError as error:
                 raise QueryServiceError(ErrorCode.TABLE_NOT_FOUND, error.message) from error
-            self._tables.keep(location, metadata)
+            self.tables.keep(location, metadata)
             return IcebergTable(entry, metadata, location, table.io)
         raise CommitConflictError(
             f"Iceberg table {base.name}: {_ATTEMPTS_MAX} commits of others came first"

@@ -18,6 +18,7 @@ from pyiceberg.types import IcebergType, ListType, MapType, NestedField, StructT
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.iceberg.filters import row_filter
 from querysvc.iceberg.scan import FileScan, data_files
+from querysvc.iceberg.store import address_of
 from querysvc.iceberg.table import IcebergTable
 from querysvc.iceberg.types import to_trino
 from querysvc.plan import (
@@ -64,8 +65,11 @@ def scan_table(table: IcebergTable, reference: TableReference, describe: Describ
     _check_readable(table, found)
     names = _names(table)
     fields = {field.name.lower(): field for field in schema.fields}
-    addresses = [_address(one.file.file_path) for one in found.files]
-    addresses += [_address(one.file_path) for one in found.deletes]
+    paths = [one.file.file_path for one in found.files]
+    paths += [one.file_path for one in found.deletes]
+    for path in paths:
+        table.io.require(path)
+    addresses = list(map(address_of, paths))
     objects = tuple(describe(table, addresses))
     data, deletes = objects[: len(found.files)], objects[len(found.files) :]
     descriptor = StorageDescriptor(location=table.metadata.location)
@@ -92,11 +96,6 @@ def scan_table(table: IcebergTable, reference: TableReference, describe: Describ
             tuple(IcebergDelete(_equality(table, one, names)) for one in found.deletes),
         ),
     )
-
-
-def _address(path: str) -> str:
-    scheme, separator, rest = path.partition("://")
-    return f"s3://{rest}" if separator and scheme.lower() in ("s3a", "s3n") else path
 
 
 def _check_readable(table: IcebergTable, found: FileScan) -> None:

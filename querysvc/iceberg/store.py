@@ -8,6 +8,8 @@ from typing import Protocol
 
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 
+from querysvc.errors import ErrorCode, QueryServiceError
+
 
 class ObjectBytes(Protocol):
     """Reads, writes and deletes small objects, named `s3://bucket/key`."""
@@ -26,23 +28,53 @@ class ObjectBytes(Protocol):
 
 
 class ObjectFiles(FileIO):
-    """Objects as pyiceberg's files."""
+    """Objects as pyiceberg's files: those under some prefixes, for metadata may name any object.
 
-    def __init__(self, objects: ObjectBytes) -> None:
+    Grants are checked on what a catalog's entry names (ADR-0015); the rest must lie beneath.
+    """
+
+    def __init__(self, objects: ObjectBytes, prefixes: Sequence[str] | None = None) -> None:
         super().__init__({})
         self._objects = objects
+        self._prefixes = None if prefixes is None else tuple(map(_folder, prefixes))
+
+    def holds(self, location: str) -> bool:
+        """Whether an object lies under the prefixes."""
+        address = address_of(location)
+        return self._prefixes is None or address.startswith(self._prefixes)
+
+    def require(self, location: str) -> None:
+        """PERMISSION_DENIED of objects elsewhere."""
+        if not self.holds(location):
+            raise QueryServiceError(
+                ErrorCode.PERMISSION_DENIED,
+                f"Access Denied: {location} lies outside of its Iceberg table's location; name its"
+                " folder in the table's parameter write.data.path or write.metadata.path",
+            )
 
     def new_input(self, location: str) -> InputFile:
         """An object to read."""
+        self.require(location)
         return ObjectInput(location, self._objects)
 
     def new_output(self, location: str) -> OutputFile:
         """An object to write."""
+        self.require(location)
         return ObjectOutput(location, self._objects)
 
     def delete(self, location: str | InputFile | OutputFile) -> None:
         """Delete an object."""
         self._objects.delete([location if isinstance(location, str) else location.location])
+
+
+def address_of(location: str) -> str:
+    """The object's address, `s3://bucket/key`, of a path in metadata."""
+    scheme, separator, rest = location.partition("://")
+    return f"s3://{rest}" if separator and scheme.lower() in ("s3a", "s3n") else location
+
+
+def _folder(prefix: str) -> str:
+    return f"{address_of(prefix).rstrip('/')}/"
 
 
 class ObjectInput(InputFile):

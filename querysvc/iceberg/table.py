@@ -9,7 +9,6 @@ from typing import Final
 
 from pydantic import ValidationError as PydanticError
 from pyiceberg.exceptions import ValidationError
-from pyiceberg.io import FileIO
 from pyiceberg.schema import Schema
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table.metadata import TableMetadata
@@ -23,6 +22,7 @@ from querysvc_catalog.service import CatalogService
 
 METADATA_LOCATION: Final = "metadata_location"
 PREVIOUS_METADATA_LOCATION: Final = "previous_metadata_location"
+_FOLDERS: Final = ("write.data.path", "write.metadata.path")
 _KEPT_MAX: Final = 64
 
 
@@ -33,7 +33,7 @@ class IcebergTable:
     entry: Table
     metadata: TableMetadata
     metadata_location: str
-    io: FileIO
+    io: ObjectFiles
 
     @property
     def name(self) -> TableName:
@@ -65,7 +65,7 @@ class IcebergTables:
 
     def __init__(self, catalog: CatalogService, objects: ObjectBytes) -> None:
         self.catalog = catalog
-        self.io = ObjectFiles(objects)
+        self.objects = objects
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, TableMetadata] = OrderedDict()
 
@@ -74,7 +74,18 @@ class IcebergTables:
         location = entry.parameters.get(METADATA_LOCATION)
         if not location:
             raise _invalid(entry.full_name, f"has no parameter {METADATA_LOCATION}")
-        return IcebergTable(entry, self._metadata(entry.full_name, location), location, self.io)
+        metadata = self._metadata(entry.full_name, location)
+        return IcebergTable(entry, metadata, location, self.files_of(entry))
+
+    def files_of(self, entry: Table) -> ObjectFiles:
+        """The objects that a table may read and write: under what its entry names."""
+        named = [entry.parameters[name] for name in _FOLDERS if name in entry.parameters]
+        if entry.location:
+            named.append(entry.location)
+        location = entry.parameters.get(METADATA_LOCATION)
+        if location:
+            named.append(location.rpartition("/")[0])
+        return ObjectFiles(self.objects, named)
 
     def current(self, name: TableName) -> IcebergTable:
         """The table as the catalog has it now."""
@@ -98,7 +109,8 @@ class IcebergTables:
                 self._kept.move_to_end(location)
                 return known
         try:
-            found = FromInputFile.table_metadata(self.io.new_input(location))
+            file = ObjectFiles(self.objects).new_input(location)
+            found = FromInputFile.table_metadata(file)
         except (ValidationError, PydanticError, ValueError, OSError) as error:
             raise _invalid(name, f"has metadata that cannot be read: {location}") from error
         self.keep(location, found)

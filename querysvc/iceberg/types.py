@@ -30,8 +30,8 @@ from pyiceberg.types import (
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.types import algebra
 from querysvc.types.algebra import TrinoType
+from querysvc.types.iceberg import MICROSECONDS, stored_type
 
-MICROSECONDS: Final = 6
 _TO_TRINO: Final[dict[type, TrinoType]] = {
     BooleanType: algebra.BOOLEAN,
     IntegerType: algebra.INTEGER,
@@ -49,8 +49,6 @@ _TO_TRINO: Final[dict[type, TrinoType]] = {
 }
 _FROM_TRINO: Final[dict[TrinoType, IcebergType]] = {
     algebra.BOOLEAN: BooleanType(),
-    algebra.TINYINT: IntegerType(),
-    algebra.SMALLINT: IntegerType(),
     algebra.INTEGER: IntegerType(),
     algebra.BIGINT: LongType(),
     algebra.REAL: FloatType(),
@@ -58,6 +56,10 @@ _FROM_TRINO: Final[dict[TrinoType, IcebergType]] = {
     algebra.DATE: DateType(),
     algebra.VARBINARY: BinaryType(),
     algebra.UUID: UUIDType(),
+    algebra.VARCHAR: StringType(),
+    algebra.Timestamp(MICROSECONDS): TimestampType(),
+    algebra.TimestampTz(MICROSECONDS): TimestamptzType(),
+    algebra.Time(MICROSECONDS): TimeType(),
 }
 
 
@@ -83,54 +85,29 @@ def to_trino(type_: IcebergType) -> TrinoType:
 
 def from_trino(type_: TrinoType, new_id: Callable[[], int]) -> IcebergType:
     """The Iceberg type that stores a Trino type; nested fields are optional and have new ids."""
+    return _iceberg(stored_type(type_), new_id)
+
+
+def _iceberg(type_: TrinoType, new_id: Callable[[], int]) -> IcebergType:
     match type_:
-        case algebra.Varchar() | algebra.Char():
-            return StringType()
         case algebra.Decimal():
             return DecimalType(type_.precision, type_.scale)
-        case algebra.Timestamp():
-            return TimestampType()
-        case algebra.TimestampTz():
-            return TimestamptzType()
-        case algebra.Time():
-            return TimeType()
         case algebra.Array():
             number = new_id()
-            return ListType(number, from_trino(type_.element, new_id), element_required=False)
+            return ListType(number, _iceberg(type_.element, new_id), element_required=False)
         case algebra.Map():
             key, value = new_id(), new_id()
-            return MapType(
-                key,
-                from_trino(type_.key, new_id),
-                value,
-                from_trino(type_.value, new_id),
-                value_required=False,
-            )
+            inner = (_iceberg(type_.key, new_id), _iceberg(type_.value, new_id))
+            return MapType(key, inner[0], value, inner[1], value_required=False)
         case algebra.Row():
-            return StructType(*_fields(type_, new_id))
-    found = _FROM_TRINO.get(type_)
-    if found is None:
-        raise StatementError(ErrorCode.NOT_SUPPORTED, f"Type not supported for Iceberg: {type_}")
-    return found
-
-
-def _fields(type_: algebra.Row, new_id: Callable[[], int]) -> list[NestedField]:
-    fields = []
-    numbers = [new_id() for _ in type_.fields]
-    for number, field in zip(numbers, type_.fields, strict=True):
-        if field.name is None:
-            raise StatementError(
-                ErrorCode.NOT_SUPPORTED, f"Row type field does not have a name: {type_}"
+            numbers = [new_id() for _ in type_.fields]
+            return StructType(
+                *(
+                    NestedField(number, field.name, _iceberg(field.type, new_id), required=False)
+                    for number, field in zip(numbers, type_.fields, strict=True)
+                )
             )
-        inner = from_trino(field.type, new_id)
-        fields.append(NestedField(number, field.name, inner, required=False))
-    return fields
-
-
-def stored_type(type_: TrinoType) -> TrinoType:
-    """The type that values of a Trino type have in an Iceberg table, as Trino stores them."""
-    numbers = iter(range(1, 1 << 31))
-    return to_trino(from_trino(type_, lambda: next(numbers)))
+    return _FROM_TRINO[type_]
 
 
 _GLUE: Final[dict[type, str]] = {

@@ -39,7 +39,7 @@ class _GroupedFile:
 
     def __init__(self, layout: WriteLayout, path: Path) -> None:
         self._columns = layout.data_columns
-        self._schema = file_schema(self._columns)
+        self._schema = self.schema_of(layout)
         self._sink = pa.OSFile(str(path), "wb")
         # Each bucket has a file open.
         files = layout.buckets.count if layout.buckets is not None else 1
@@ -47,15 +47,33 @@ class _GroupedFile:
         self._held: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0
 
+    def schema_of(self, layout: WriteLayout) -> pa.Schema:
+        """The files' schema."""
+        return file_schema(layout.data_columns)
+
+    def batch_of(self, arrays: Sequence[pa.Array]) -> pa.RecordBatch:
+        """Rows in the files' schema."""
+        return file_batch(self._columns, self._schema, arrays)
+
     @property
     def size(self) -> int:
         """Bytes that are in the file so far."""
         size: int = self._sink.tell()
         return size
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that are held back."""
+        return self._bytes
+
+    def flush(self) -> None:
+        """Write the rows that are held back."""
+        if self._held:
+            self._flush()
+
     def write(self, arrays: Sequence[pa.Array]) -> None:
         """Add rows."""
-        batch = file_batch(self._columns, self._schema, arrays)
+        batch = self.batch_of(arrays)
         self._held.append(batch)
         self._rows += batch.num_rows
         self._bytes += batch.nbytes
@@ -64,8 +82,7 @@ class _GroupedFile:
 
     def close(self) -> None:
         """Write the rows that are held back, and the footer."""
-        if self._held:
-            self._flush()
+        self.flush()
         self._end()
         self._sink.close()
 

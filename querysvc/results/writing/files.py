@@ -72,16 +72,18 @@ class FileSet:
         """Of the partition, by bucket; None where there are no buckets."""
         self._partitions: set[tuple[str, ...]] = set()
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Add a spooled batch."""
+    def write(self, batch: pa.RecordBatch) -> int:
+        """Add a spooled batch; how many of its rows are written: all."""
         layout = self._job.layout
         data, keys = layout.data_columns, layout.key_columns
         arrays = [fitted(column, array) for column, array in zip(data, batch.columns, strict=False)]
         if not keys:
             self._add((), arrays)
-            return
-        for values, start, rows in runs(keys, batch.columns[len(data) :]):
-            self._add(values, [array.slice(start, rows) for array in arrays])
+        else:
+            for values, start, rows in runs(keys, batch.columns[len(data) :]):
+                self._add(values, [array.slice(start, rows) for array in arrays])
+        count: int = batch.num_rows
+        return count
 
     def close(self) -> None:
         """Finish the files that are open."""

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.results.writing.files import FileSet, WriteJob, WrittenFile
+from querysvc.results.writing.iceberg import IcebergFileSet
 
 _UNTAKEN_MAX: Final = 8
 
@@ -61,12 +62,12 @@ def _done(job: WriteJob, pipe: Connection[Any, Any]) -> dict[str, Any]:
 
 
 def _write(job: WriteJob, report: _Report) -> int:
-    files = FileSet(job, report.finished)
+    kind = FileSet if job.layout.iceberg is None else IcebergFileSet
+    files = kind(job, report.finished)
     rows = 0
     with pa.OSFile(str(job.spool), "rb") as source, pa.ipc.open_stream(source) as batches:
         for batch in batches:
-            rows += batch.num_rows
-            files.write(batch)
+            rows += files.write(batch)
     files.close()
     return rows
 

@@ -5,7 +5,7 @@ Every part of the tree is either understood here or refused by name: nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import sqlglot
@@ -39,7 +39,7 @@ class _Parts:
     def __init__(self) -> None:
         self.location: str | None = None
         self.comment: str | None = None
-        self.partition_keys: tuple[Column, ...] = ()
+        self.partitioned_by: tuple[exp.Expression, ...] = ()
         self.parameters: dict[str, str] = {}
         self.serde_parameters: dict[str, str] = {}
         self.library: str | None = None
@@ -84,16 +84,21 @@ def parse_create_table(sql: str) -> CreateTable:
         if reader is None:
             raise _refused(f"CREATE TABLE with {_NAMES.get(type(item)) or item.sql(_DIALECT)}")
         reader(parts, item)
-    _check(parts)
     columns = _columns(schema.expressions)
-    _check_names(columns + parts.partition_keys)
+    is_iceberg = parts.parameters.get("table_type", "").lower() == "iceberg"
+    _check(parts, is_iceberg=is_iceberg)
+    keys = () if is_iceberg else _columns(parts.partitioned_by)
+    _check_names(columns + keys)
     return CreateTable(
         name=_table_name(schema.this),
         storage_descriptor=parts.storage_descriptor(columns),
-        partition_keys=parts.partition_keys,
-        parameters={"EXTERNAL": "TRUE", **parts.parameters},
+        partition_keys=keys,
+        parameters={**({} if is_iceberg else {"EXTERNAL": "TRUE"}), **parts.parameters},
         comment=parts.comment,
         if_not_exists=bool(create.args.get("exists")),
+        iceberg_partitioning=tuple(map(_partition_field, parts.partitioned_by))
+        if is_iceberg
+        else None,
     )
 
 
@@ -119,10 +124,12 @@ def _parse(sql: str) -> exp.Create:
     return parsed
 
 
-def _check(parts: _Parts) -> None:
-    if parts.parameters.get("table_type", "").lower() == "iceberg":
-        raise _refused("CREATE TABLE of an Iceberg table")
-    if not parts.is_external:
+def _check(parts: _Parts, *, is_iceberg: bool) -> None:
+    if is_iceberg and parts.is_external:
+        raise _refused("CREATE EXTERNAL TABLE of an Iceberg table (write CREATE TABLE)")
+    if is_iceberg and (parts.buckets or parts.library or parts.serde_parameters):
+        raise _refused("CREATE TABLE of an Iceberg table with CLUSTERED BY or ROW FORMAT")
+    if not parts.is_external and not is_iceberg:
         raise StatementError(
             ErrorCode.NOT_SUPPORTED,
             "CREATE TABLE without EXTERNAL is not supported: data stays where it lies, so write"
@@ -130,7 +137,8 @@ def _check(parts: _Parts) -> None:
         )
     if not parts.location:
         raise StatementError(
-            ErrorCode.INVALID_TABLE_PROPERTY, "CREATE EXTERNAL TABLE needs LOCATION 's3://…'"
+            ErrorCode.INVALID_TABLE_PROPERTY,
+            f"CREATE {'' if is_iceberg else 'EXTERNAL '}TABLE needs LOCATION 's3://…'",
         )
     if not parts.location.lower().startswith(("s3://", "s3a://", "s3n://")):
         raise StatementError(
@@ -156,7 +164,31 @@ def _table_name(table: exp.Expression) -> ObjectName:
     return ObjectName(table.name.lower(), table.db.lower() or None, table.catalog.lower() or None)
 
 
-def _columns(items: list[exp.Expression]) -> tuple[Column, ...]:
+# The transforms of Iceberg's partitions, as sqlglot reads them.
+_TRANSFORMS: Final[dict[type[exp.Expression], str]] = {
+    exp.PartitionedByBucket: "bucket",
+    exp.PartitionByTruncate: "truncate",
+    exp.Year: "year",
+    exp.Month: "month",
+    exp.Day: "day",
+    exp.Hour: "hour",
+}
+
+
+def _partition_field(item: exp.Expression) -> str:
+    """An Iceberg partition field as text: `region`, `day(ts)`, `bucket(16, id)`."""
+    if isinstance(item, exp.Identifier | exp.Column):
+        return item.name.lower()
+    transform = _TRANSFORMS.get(type(item))
+    columns = list(item.find_all(exp.Identifier))
+    if transform is None or len(columns) != 1:
+        raise _refused(f"PARTITIONED BY ({item.sql(_DIALECT)})")
+    number = item.args.get("expression")
+    argument = f"{number.name}, " if isinstance(number, exp.Literal) else ""
+    return f"{transform}({argument}{columns[0].name.lower()})"
+
+
+def _columns(items: Sequence[exp.Expression]) -> tuple[Column, ...]:
     return tuple(_column(item) for item in items)
 
 
@@ -206,7 +238,7 @@ def _table_property(parts: _Parts, item: exp.Expression) -> None:
 
 
 def _partitioned_by(parts: _Parts, item: exp.Expression) -> None:
-    parts.partition_keys = _columns(item.this.expressions)
+    parts.partitioned_by = tuple(item.this.expressions)
 
 
 def _clustered_by(parts: _Parts, item: exp.Expression) -> None:

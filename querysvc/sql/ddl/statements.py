@@ -53,6 +53,8 @@ class CreateTable:
     parameters: Mapping[str, str] = field(default_factory=dict)
     comment: str | None = None
     if_not_exists: bool = False
+    iceberg_partitioning: tuple[str, ...] | None = None
+    """Of an Iceberg table: columns and transforms, as `bucket(16, id)`; None for other tables."""
 
 
 @dataclass(frozen=True, slots=True)
