@@ -13,6 +13,7 @@ from querysvc.service import (
     ddl_alter,
     ddl_databases,
     ddl_describe,
+    ddl_iceberg,
     ddl_partitions,
     ddl_show,
     ddl_tables,
@@ -48,14 +49,29 @@ class DdlExecutor:
             return kind_of(statement).run(statement, context)
 
 
+_Run = Callable[[Any, DdlContext], StatementResult]
+
+
 @dataclass(frozen=True, slots=True)
 class StatementKind:
     """How a DDL statement is classified (Athena's terms), and what runs it."""
 
     statement_type: StatementType
     substatement_type: str
-    run: Callable[[Any, DdlContext], StatementResult]
+    run: _Run
     """It takes its own type of statement: a common type would be Never."""
+
+
+def _of_hive_tables(run: _Run) -> _Run:
+    """What runs a statement on Hive tables; on Iceberg tables another module does."""
+
+    def dispatched(statement: Any, context: DdlContext) -> StatementResult:
+        table = context.find(statement.table)
+        if table is not None and table.is_iceberg:
+            return ddl_iceberg.alter(statement, table, context)
+        return run(statement, context)
+
+    return dispatched
 
 
 _DDL, _UTILITY = StatementType.DDL, StatementType.UTILITY
@@ -67,17 +83,21 @@ _KINDS: Final[dict[type[Any], StatementKind]] = {
     ddl.CreateView: StatementKind(_DDL, "CREATE_VIEW", ddl_views.create_view),
     ddl.DropView: StatementKind(_DDL, "DROP_VIEW", ddl_views.drop_view),
     ddl.AddPartitions: StatementKind(
-        _DDL, "ALTER_TABLE_ADD_PARTITION", ddl_partitions.add_partitions
+        _DDL, "ALTER_TABLE_ADD_PARTITION", _of_hive_tables(ddl_partitions.add_partitions)
     ),
     ddl.DropPartitions: StatementKind(
-        _DDL, "ALTER_TABLE_DROP_PARTITION", ddl_partitions.drop_partitions
+        _DDL, "ALTER_TABLE_DROP_PARTITION", _of_hive_tables(ddl_partitions.drop_partitions)
     ),
-    ddl.RepairTable: StatementKind(_DDL, "MSCK_REPAIR_TABLE", ddl_partitions.repair_table),
+    ddl.RepairTable: StatementKind(
+        _DDL, "MSCK_REPAIR_TABLE", _of_hive_tables(ddl_partitions.repair_table)
+    ),
     ddl.ShowCreateView: StatementKind(_UTILITY, "SHOW_CREATE_VIEW", ddl_views.show_create_view),
     ddl.ShowViews: StatementKind(_UTILITY, "SHOW_VIEWS", ddl_views.show_views),
     ddl.ShowDatabases: StatementKind(_UTILITY, "SHOW_DATABASES", ddl_show.show_databases),
     ddl.ShowTables: StatementKind(_UTILITY, "SHOW_TABLES", ddl_show.show_tables),
-    ddl.ShowPartitions: StatementKind(_UTILITY, "SHOW_PARTITIONS", ddl_partitions.show_partitions),
+    ddl.ShowPartitions: StatementKind(
+        _UTILITY, "SHOW_PARTITIONS", _of_hive_tables(ddl_partitions.show_partitions)
+    ),
     ddl.ShowColumns: StatementKind(_UTILITY, "SHOW_COLUMNS", ddl_show.show_columns),
     ddl.DescribeTable: StatementKind(_UTILITY, "DESCRIBE_TABLE", ddl_describe.describe_table),
     ddl.ShowCreateTable: StatementKind(_UTILITY, "SHOW_CREATE_TABLE", ddl_show.show_create_table),
@@ -88,23 +108,33 @@ _KINDS: Final[dict[type[Any], StatementKind]] = {
     ddl.SetDatabaseProperties: StatementKind(
         _DDL, "ALTER_DATABASE_SET_PROPERTIES", ddl_alter.set_database_properties
     ),
-    ddl.AddColumns: StatementKind(_DDL, "ALTER_TABLE_ADD_COLUMNS", ddl_alter.add_columns),
-    ddl.ReplaceColumns: StatementKind(
-        _DDL, "ALTER_TABLE_REPLACE_COLUMNS", ddl_alter.replace_columns
+    ddl.AddColumns: StatementKind(
+        _DDL, "ALTER_TABLE_ADD_COLUMNS", _of_hive_tables(ddl_alter.add_columns)
     ),
-    ddl.ChangeColumn: StatementKind(_DDL, "ALTER_TABLE_CHANGE_COLUMN", ddl_alter.change_column),
-    ddl.DropColumn: StatementKind(_DDL, "ALTER_TABLE_DROP_COLUMN", ddl_alter.drop_column),
-    ddl.RenameColumn: StatementKind(_DDL, "ALTER_TABLE_RENAME_COLUMN", ddl_alter.rename_column),
+    ddl.ReplaceColumns: StatementKind(
+        _DDL, "ALTER_TABLE_REPLACE_COLUMNS", _of_hive_tables(ddl_alter.replace_columns)
+    ),
+    ddl.ChangeColumn: StatementKind(
+        _DDL, "ALTER_TABLE_CHANGE_COLUMN", _of_hive_tables(ddl_alter.change_column)
+    ),
+    ddl.DropColumn: StatementKind(
+        _DDL, "ALTER_TABLE_DROP_COLUMN", _of_hive_tables(ddl_alter.drop_column)
+    ),
+    ddl.RenameColumn: StatementKind(
+        _DDL, "ALTER_TABLE_RENAME_COLUMN", _of_hive_tables(ddl_alter.rename_column)
+    ),
     ddl.RenameTable: StatementKind(_DDL, "ALTER_TABLE_RENAME", ddl_alter.rename_table),
     ddl.RenamePartition: StatementKind(
-        _DDL, "ALTER_TABLE_RENAME_PARTITION", ddl_alter.rename_partition
+        _DDL, "ALTER_TABLE_RENAME_PARTITION", _of_hive_tables(ddl_alter.rename_partition)
     ),
-    ddl.SetLocation: StatementKind(_DDL, "ALTER_TABLE_SET_LOCATION", ddl_alter.set_location),
+    ddl.SetLocation: StatementKind(
+        _DDL, "ALTER_TABLE_SET_LOCATION", _of_hive_tables(ddl_alter.set_location)
+    ),
     ddl.SetTableProperties: StatementKind(
-        _DDL, "ALTER_TABLE_SET_PROPERTIES", ddl_alter.set_table_properties
+        _DDL, "ALTER_TABLE_SET_PROPERTIES", _of_hive_tables(ddl_alter.set_table_properties)
     ),
     ddl.UnsetTableProperties: StatementKind(
-        _DDL, "ALTER_TABLE_UNSET_PROPERTIES", ddl_alter.unset_table_properties
+        _DDL, "ALTER_TABLE_UNSET_PROPERTIES", _of_hive_tables(ddl_alter.unset_table_properties)
     ),
 }
 

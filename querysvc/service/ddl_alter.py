@@ -41,7 +41,7 @@ def set_database_properties(
 
 def add_columns(statement: ddl.AddColumns, context: DdlContext) -> StatementResult:
     """ALTER TABLE [PARTITION] ADD COLUMNS: after the data columns, before the partition keys."""
-    table = _hive_table(statement.table, context)
+    table = context.table(statement.table)
     partition, columns = _columns_of(table, statement.partition, context)
     known = {column.name for column in columns}
     added = [c for c in statement.columns if not (statement.if_not_exists and c.name in known)]
@@ -51,7 +51,7 @@ def add_columns(statement: ddl.AddColumns, context: DdlContext) -> StatementResu
 
 def replace_columns(statement: ddl.ReplaceColumns, context: DdlContext) -> StatementResult:
     """ALTER TABLE [PARTITION] REPLACE COLUMNS: the data columns are these from now on."""
-    table = _hive_table(statement.table, context)
+    table = context.table(statement.table)
     partition, _ = _columns_of(table, statement.partition, context)
     _put_columns(table, partition, statement.columns, context)
     return StatementResult()
@@ -59,7 +59,7 @@ def replace_columns(statement: ddl.ReplaceColumns, context: DdlContext) -> State
 
 def change_column(statement: ddl.ChangeColumn, context: DdlContext) -> StatementResult:
     """ALTER TABLE CHANGE COLUMN: name, type, comment and place of a data column."""
-    table = _hive_table(statement.table, context)
+    table = context.table(statement.table)
     columns = list(table.columns)
     index = _index_of(table, statement.old)
     changed = statement.new
@@ -82,7 +82,7 @@ def change_column(statement: ddl.ChangeColumn, context: DdlContext) -> Statement
 
 def drop_column(statement: ddl.DropColumn, context: DdlContext) -> StatementResult:
     """ALTER TABLE DROP COLUMN: refused where the columns after it would be read from its place."""
-    table = _hive_table(statement.table, context)
+    table = context.table(statement.table)
     columns = list(table.columns)
     if statement.if_exists and statement.column not in {c.name for c in columns}:
         return StatementResult()
@@ -102,7 +102,7 @@ def drop_column(statement: ddl.DropColumn, context: DdlContext) -> StatementResu
 
 def rename_column(statement: ddl.RenameColumn, context: DdlContext) -> StatementResult:
     """ALTER TABLE RENAME COLUMN: the catalog's name; files keep theirs."""
-    table = _hive_table(statement.table, context)
+    table = context.table(statement.table)
     columns = list(table.columns)
     if statement.if_exists and statement.old not in {c.name for c in columns}:
         return StatementResult()
@@ -132,7 +132,7 @@ def rename_partition(statement: ddl.RenamePartition, context: DdlContext) -> Sta
 
 def set_location(statement: ddl.SetLocation, context: DdlContext) -> StatementResult:
     """ALTER TABLE [PARTITION] SET LOCATION."""
-    table = _hive_table(statement.table, context)
+    table = context.table(statement.table)
     if not statement.location.lower().startswith(("s3://", "s3a://", "s3n://")):
         raise error(
             ErrorCode.INVALID_TABLE_PROPERTY,
@@ -153,7 +153,7 @@ def set_location(statement: ddl.SetLocation, context: DdlContext) -> StatementRe
 
 def set_table_properties(statement: ddl.SetTableProperties, context: DdlContext) -> StatementResult:
     """ALTER TABLE SET TBLPROPERTIES: adds them, or gives them other values."""
-    table = _hive_table(statement.table, context)
+    table = context.table(statement.table)
     properties = dict(statement.properties)
     # Hive keeps a table's comment among its properties, Glue beside them.
     comment = properties.pop("comment", table.description)
@@ -166,7 +166,7 @@ def unset_table_properties(
     statement: ddl.UnsetTableProperties, context: DdlContext
 ) -> StatementResult:
     """ALTER TABLE UNSET TBLPROPERTIES."""
-    table = _hive_table(statement.table, context)
+    table = context.table(statement.table)
     missing = [key for key in statement.keys if key not in table.parameters]
     if missing and not statement.if_exists:
         raise error(
@@ -176,14 +176,6 @@ def unset_table_properties(
     parameters = {k: v for k, v in table.parameters.items() if k not in statement.keys}
     _put_table(replace(table, parameters=parameters), context)
     return StatementResult()
-
-
-def _hive_table(name: ddl.ObjectName, context: DdlContext) -> Table:
-    table = context.table(name)
-    if table.is_iceberg:
-        message = f"ALTER TABLE of the Iceberg table {table.full_name} is not supported"
-        raise error(ErrorCode.NOT_SUPPORTED, message)
-    return table
 
 
 def _descriptor(table: Table) -> StorageDescriptor:

@@ -9,6 +9,7 @@ from typing import Final
 from querysvc.errors import ErrorCode
 from querysvc.planning.views import hive_text, view_definition
 from querysvc.service.ddl_context import DdlContext, StatementResult, error, text_columns
+from querysvc.service.ddl_iceberg import current_columns, describe
 from querysvc.service.ddl_partitions import find_partition, require_partitioned
 from querysvc.sql.ddl import statements as ddl
 from querysvc_catalog.errors import CatalogError
@@ -23,6 +24,8 @@ _HEADING: Final = ("# col_name", "data_type", "comment")
 def describe_table(statement: ddl.DescribeTable, context: DdlContext) -> StatementResult:
     """DESCRIBE: name, type and comment; partition keys are told again under a heading."""
     table = context.relation(statement.table)
+    if table.is_iceberg and not statement.column and statement.partition is None:
+        return describe(table, context)
     partition = None
     if statement.partition is not None:
         require_partitioned(table)
@@ -41,7 +44,7 @@ def shown_columns(table: Table) -> tuple[Column, ...]:
     Trino stores one dummy column beside the definitions of its views.
     """
     if not table.is_view:
-        return table.columns
+        return current_columns(table)
     return tuple(
         Column(column.name.lower(), hive_text(column.type))
         for column in view_definition(table).columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from querysvc.errors import ErrorCode
+from querysvc.service import ddl_iceberg
 from querysvc.service.ddl_context import (
     DdlContext,
     StatementResult,
@@ -51,6 +52,8 @@ def show_properties(statement: ddl.ShowTableProperties, context: DdlContext) -> 
     """SHOW TBLPROPERTIES: all of them by name, or the value of one."""
     table = context.table(statement.table)
     properties = properties_of(table)
+    if table.is_iceberg:
+        properties = {**ddl_iceberg.properties(table, context), **properties}
     if statement.key is None:
         rows = tuple(sorted(properties.items()))
         return StatementResult(text_columns("prpt_name", "prpt_value"), rows)
