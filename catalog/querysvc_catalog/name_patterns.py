@@ -16,6 +16,8 @@ from querysvc_catalog.errors import InvalidInputError
 
 PATTERN_LENGTH_MAX: Final = 2048
 
+_IN_CLASS: Final = re.compile(r"\\.|[\[&~|]|--")
+"""What Python may come to read as an operation on sets."""
 _TOKEN: Final = re.compile(r"\\(.)|(\[\^?\]?[^\]]*\])|(.)", re.DOTALL)
 _UNSUPPORTED: Final = frozenset("(){}")
 
@@ -82,7 +84,7 @@ def _character_test(
 ) -> CharacterTest:
     if group is not None:
         try:
-            expression = re.compile(group)
+            expression = re.compile(f"[{_IN_CLASS.sub(_literal, group[1:-1])}]")
         except re.error as error:
             raise InvalidInputError(
                 f"the expression {pattern!r} holds a wrong character class: {error}"
@@ -92,6 +94,10 @@ def _character_test(
         return _anything
     wanted = escaped if escaped is not None else character
     return lambda candidate: candidate == wanted
+
+
+def _literal(match: re.Match[str]) -> str:
+    return match[0] if match[0].startswith("\\") else match[0][:-1] + "\\" + match[0][-1]
 
 
 def _anything(_candidate: str) -> bool:

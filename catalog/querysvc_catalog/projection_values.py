@@ -168,7 +168,7 @@ class _Properties:
         text = self.optional(name)
         if text is None or not text.strip():
             return default
-        value = int(text) if _INTEGER.fullmatch(text.strip()) else 0
+        value = int(text.strip()) if _INTEGER.fullmatch(text.strip()) else 0
         if not 0 < value < 2**31:
             raise self.invalid(name, f"{text!r} is not a positive integer")
         return value

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import fastavro
+import fastavro.schema
 import pyarrow as pa
 from pyarrow import orc, parquet
 
@@ -26,6 +27,11 @@ _AVRO: Final = {
     "fixed": "binary",
     "null": "string",
 }
+_DAMAGE: Final = (
+    *(pa.ArrowException, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError),
+    *(fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, RecursionError),
+)
+"""What pyarrow and fastavro raise of files that are not what they seem."""
 _AVRO_LOGICAL: Final = {
     "date": "date",
     "timestamp-millis": "timestamp",
@@ -39,7 +45,7 @@ def container(sample: Sample) -> Draft | None:
         if sample.head.startswith(magic):
             try:
                 return read(sample)
-            except (pa.ArrowException, ValueError, EOFError, KeyError) as error:
+            except _DAMAGE as error:
                 raise UnreadableError(f"its schema cannot be read: {error}") from error
     return None
 

@@ -84,7 +84,7 @@ def _json(lines: Sequence[str]) -> Draft:
     for number, line in enumerate(lines, 1):
         try:
             row: Any = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UnreadableError(f"its line {number} is not JSON: {error}") from error
         if not isinstance(row, dict):
             raise UnreadableError(f"its line {number} is not a JSON object")

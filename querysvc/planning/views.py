@@ -57,22 +57,33 @@ def view_definition(table: Table) -> ViewDefinition:
         encoded = text.removeprefix(_START).removesuffix(_END)
         document: dict[str, Any] = json.loads(base64.b64decode(encoded, validate=True))
         return ViewDefinition(
-            sql=document["originalSql"],
+            sql=_text(document["originalSql"]),
             columns=tuple(
-                ResultColumn(column["name"], parse_type(column["type"]))
+                ResultColumn(_text(column["name"]), parse_type(_text(column["type"])))
                 for column in document["columns"]
             ),
-            catalog=document.get("catalog"),
-            database=document.get("schema"),
-            comment=document.get("comment"),
-            owner=document.get("owner") or table.owner,
+            catalog=_optional_text(document.get("catalog")),
+            database=_optional_text(document.get("schema")),
+            comment=_optional_text(document.get("comment")),
+            owner=_optional_text(document.get("owner")) or table.owner,
             runs_as_invoker=bool(document.get("runAsInvoker", False)),
         )
-    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError) as error:
         raise QueryServiceError(
             ErrorCode.HIVE_INVALID_VIEW_DATA,
             f"View {table.full_name} is not one that Trino or Athena wrote: {error}",
         ) from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    value.encode()  # half a surrogate pair, which JSON can spell, is none either
+    return value
+
+
+def _optional_text(value: object) -> str | None:
+    return None if value is None else _text(value)
 
 
 def view_table(name: TableName, view: ViewDefinition) -> Table:

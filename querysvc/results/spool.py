@@ -138,7 +138,7 @@ class SpoolReader:
     def _read(self, read: Callable[[], T]) -> T:
         try:
             return read()
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, EOFError) as error:
             raise self._damaged(str(error)) from error
 
     def _damaged(self, reason: str) -> QueryServiceError:

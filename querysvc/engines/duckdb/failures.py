@@ -21,7 +21,7 @@ _PLAN_PATH: Final = re.compile(r"plan://(\d+)(?:-[0-9a-f]*)?(?:\.[A-Za-z0-9]{1,1
 _SPILL: Final = re.compile(r"max_temp_directory_size|failed to offload data block", re.IGNORECASE)
 _DAMAGED: Final = re.compile(
     r"TProtocolException|Invalid (?:Parquet|data)|[Pp]arquet|[Dd]ecompress|[Cc]orrupt|"
-    r"Out of buffer|snappy|zstd|gzip|miniz|CSV Error|[Uu]nicode|Malformed JSON|invalid TType"
+    r"Out of buffer|snappy|zstd|gzip|GZIP|miniz|CSV Error|[Uu]nicode|Malformed JSON|invalid TType"
 )
 
 
@@ -73,6 +73,8 @@ def memory_exceeded(plan: ExecutionPlan) -> QueryServiceError:
 def _engine_error(error: BaseException, message: str, execution: Execution) -> QueryServiceError:
     import duckdb
 
+    if isinstance(error, UnicodeDecodeError):  # of names in a file's own schema
+        return QueryServiceError(ErrorCode.HIVE_BAD_DATA, f"{_some_file(execution)}: {message}")
     if not isinstance(error, duckdb.Error):
         return _internal(f"{type(error).__name__}: {message}")
     from querysvc.engines.duckdb.lowering.errors import to_query_error

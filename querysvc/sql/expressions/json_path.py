@@ -20,6 +20,7 @@ _COMPARISONS: Final = ("==", "<>", "!=", "<", "<=", ">", ">=")
 _METHODS: Final = frozenset({"abs", "ceiling", "double", "floor", "keyvalue", "size", "type"})
 _MODES: Final = ("lax", "strict")
 _BIGINT_MAX: Final = 2**63 - 1
+_BIGINT_DIGITS: Final = 19
 DEPTH_MAX: Final = 100
 
 
@@ -139,7 +140,8 @@ class _Parser:
     def _primary(self) -> None:
         token = self.current
         if token.kind == "number":
-            if token.text.isdigit() and int(token.text) > _BIGINT_MAX:
+            digits = token.text.lstrip("0") if token.text.isdigit() else ""
+            if len(digits) > _BIGINT_DIGITS or int(digits or 0) > _BIGINT_MAX:
                 raise PathError(token.start, f"Invalid numeric literal: {token.text}")
             self.advance()
         elif token.kind == "string":

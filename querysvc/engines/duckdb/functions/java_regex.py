@@ -62,11 +62,13 @@ def compile_pattern(pattern: str) -> Pattern:
     import regex
 
     parser = _Parser(pattern)
-    text = parser.parse()
     try:
+        text = parser.parse()
         compiled = regex.compile(text, regex.V1)
     except regex.error as error:
         raise unknown(f"a regular expression ({error})") from error
+    except RecursionError as error:
+        raise unknown("a regular expression nested so deep") from error
     return Pattern(compiled, parser.groups, tuple(parser.names))
 
 

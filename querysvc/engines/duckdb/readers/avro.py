@@ -10,7 +10,7 @@ from typing import Any, Final  # Avro schemas are JSON documents, Arrow and Duck
 
 import pyarrow as pa
 from fastavro import parse_schema, schemaless_reader
-from fastavro.schema import SchemaParseException
+from fastavro.schema import SchemaParseException, UnknownType
 
 from querysvc.engines.duckdb.footers import bad_file
 from querysvc.engines.duckdb.readers.avro_container import (
@@ -238,7 +238,7 @@ def _records(
         # A block of records is an array's block: so one call decodes them all.
         try:
             array = parse_schema({"type": "array", "items": without_logical_types(header.schema)})
-        except (SchemaParseException, KeyError, TypeError) as error:
+        except (SchemaParseException, UnknownType, KeyError, TypeError, ValueError) as error:
             raise DamagedFileError(f"has a schema that cannot be read: {error}") from error
         for count, data in read_blocks(source, header):
             if not is_needed or not count:

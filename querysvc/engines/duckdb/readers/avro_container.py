@@ -15,6 +15,7 @@ from querysvc.engines.duckdb.readers.damage import DamagedFileError
 
 _MAGIC: Final = b"Obj\x01"
 _SYNC_BYTES: Final = 16
+_PIECE_BYTES: Final = 4 << 20
 _METADATA_ENTRIES_MAX: Final = 10_000
 _CHECKSUM_BYTES: Final = 4
 _VARINT_BYTES_MAX: Final = 10
@@ -45,7 +46,7 @@ def read_header(source: io.BufferedIOBase) -> AvroHeader:
             metadata[name] = _bytes(source)
     try:
         schema = json.loads(metadata["avro.schema"])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise DamagedFileError("has no readable schema in its header") from error
     codec = metadata.get("avro.codec", b"null").decode(errors="replace")
     if codec not in _CODECS:
@@ -108,7 +109,10 @@ def _bytes(source: io.BufferedIOBase) -> bytes:
 
 
 def _exactly(source: io.BufferedIOBase, size: int) -> bytes:
-    data = source.read(size) if size >= 0 else b""
+    """So many bytes, never asked for at once: the size is only what the file says."""
+    data = bytearray()
+    while len(data) < size and (piece := source.read(min(size - len(data), _PIECE_BYTES))):
+        data += piece
     if len(data) != size:
         raise DamagedFileError("ends in the middle of a block")
-    return data
+    return bytes(data)

@@ -6,7 +6,8 @@ which Arrow takes as they are; only decimals, maps and unions of one branch are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any, Final  # Avro schemas are JSON documents, decoded values anything
@@ -59,10 +60,15 @@ class SchemaReader:
 
     def __init__(self, schema: Any) -> None:
         self._named: dict[str, Any] = {}
-        self._note_names(schema, "", 0)
+        with _well_formed():
+            self._note_names(schema, "", 0)
 
-    def form(self, schema: Any, namespace: str = "", depth: int = 0) -> ArrowForm:
+    def form(self, schema: Any, namespace: str = "") -> ArrowForm:
         """The Arrow form of a schema."""
+        with _well_formed():
+            return self._form(schema, namespace, 0)
+
+    def _form(self, schema: Any, namespace: str, depth: int) -> ArrowForm:
         if depth > _NESTING_MAX:
             raise UnsupportedAvroError("a type that contains itself")
         if isinstance(schema, list):
@@ -73,7 +79,7 @@ class SchemaReader:
             found = self._named.get(_full_name(schema, namespace), self._named.get(schema))
             if found is None:
                 raise UnsupportedAvroError(f"the unknown type {schema}")
-            return self.form(found, namespace, depth + 1)
+            return self._form(found, namespace, depth + 1)
         return self._complex(schema, namespace, depth)
 
     def _complex(self, schema: dict[str, Any], namespace: str, depth: int) -> ArrowForm:
@@ -91,16 +97,16 @@ class SchemaReader:
         make = {"array": self._array, "map": self._map, "record": self._record}.get(str(kind))
         if make is not None:
             return make(schema, schema.get("namespace", namespace), depth + 1)
-        return self.form(kind, namespace, depth + 1)
+        return self._form(kind, namespace, depth + 1)
 
     def _union(self, branches: list[Any], namespace: str, depth: int) -> ArrowForm:
         others = [branch for branch in branches if branch != "null"]
         if len(others) != 1:
             raise UnsupportedAvroError("a union of several types")
-        return self.form(others[0], namespace, depth + 1)
+        return self._form(others[0], namespace, depth + 1)
 
     def _array(self, schema: dict[str, Any], namespace: str, depth: int) -> ArrowForm:
-        item = self.form(schema["items"], namespace, depth)
+        item = self._form(schema["items"], namespace, depth)
         convert = item.convert
         if convert is None:
             return ArrowForm(pa.list_(item.type))
@@ -109,7 +115,7 @@ class SchemaReader:
         )
 
     def _map(self, schema: dict[str, Any], namespace: str, depth: int) -> ArrowForm:
-        value = self.form(schema["values"], namespace, depth)
+        value = self._form(schema["values"], namespace, depth)
         convert = value.convert or _as_it_is
         return ArrowForm(
             pa.map_(pa.string(), value.type),
@@ -117,7 +123,7 @@ class SchemaReader:
         )
 
     def _record(self, schema: dict[str, Any], namespace: str, depth: int) -> ArrowForm:
-        forms = {f["name"]: self.form(f["type"], namespace, depth) for f in schema["fields"]}
+        forms = {f["name"]: self._form(f["type"], namespace, depth) for f in schema["fields"]}
         arrow = pa.struct([pa.field(name, form.type) for name, form in forms.items()])
         converts = {name: form.convert for name, form in forms.items() if form.convert is not None}
         if not converts:
@@ -143,6 +149,15 @@ class SchemaReader:
             self._note_names(schema.get(part), namespace, depth + 1)
         for field in schema.get("fields", ()):
             self._note_names(field.get("type"), namespace, depth + 1)
+
+
+@contextmanager
+def _well_formed() -> Iterator[None]:
+    """Files come with any JSON for a schema: members may lack, or be of other kinds."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UnsupportedAvroError(f"a malformed type ({error!r})") from error
 
 
 def without_logical_types(schema: Any) -> Any:

@@ -19,6 +19,7 @@ from querysvc.engines.duckdb.readers.protobuf import Message
 
 MAGIC: Final = b"ORC"
 _HEADER_BYTES: Final = 3
+_NESTING_MAX: Final = 200
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _DATE_ORDINAL_MAX: Final = date.max.toordinal()
 _ORIGINAL_WRITER: Final = 0
@@ -174,6 +175,7 @@ def read_tail(tail: bytes) -> OrcTail:
     if 10 in footer:
         raise DamagedFileError("has encrypted columns, which is not supported")
     types = tuple(_type(message) for message in footer.messages(4))
+    _check_tree(types)
     if not types or types[0].kind is not Kind.STRUCT:
         raise DamagedFileError("has no columns: its root is no struct")
     statistics = [tuple(one.all_data(1)) for one in metadata.messages(1)]
@@ -221,6 +223,18 @@ def _post_script(tail: bytes) -> tuple[Message, int]:
     if script.data(8000) != MAGIC:
         raise DamagedFileError("is not a valid ORC File")
     return script, length + 1
+
+
+def _check_tree(types: tuple[OrcType, ...]) -> None:
+    """Numbers in pre-order: each type but the root has one parent, which comes before it."""
+    depths = dict.fromkeys((0,), 0)
+    for number, one in enumerate(types):
+        is_tree = number in depths and depths[number] <= _NESTING_MAX
+        for child in one.children:
+            is_tree = is_tree and number < child < len(types) and child not in depths
+            depths[child] = depths.get(number, 0) + 1
+        if not is_tree or (one.kind is Kind.STRUCT and len(one.names) != len(one.children)):
+            raise DamagedFileError("has types that make no tree")
 
 
 def _stripe(message: Message, statistics: tuple[bytes, ...]) -> Stripe:

@@ -9,6 +9,8 @@ import pyarrow as pa
 from querysvc.engines.duckdb.readers.damage import DamagedFileError
 
 _SIZE_BYTES_MAX = 5
+_SNAPPY_RATIO_MAX = 64
+"""A copy of at most 64 bytes takes two or more."""
 _LONG_LENGTH = 15
 _MATCH_BYTES_MIN = 4
 
@@ -32,6 +34,8 @@ def unsnap(data: bytes) -> bytes:
         size |= (byte & 0x7F) << (7 * position)
         if byte < 0x80:
             break
+    if size > len(data) * _SNAPPY_RATIO_MAX:
+        raise DamagedFileError("has damaged snappy data: its size cannot be as it says")
     return _with_codec("snappy", data, size)
 
 

@@ -54,9 +54,11 @@ def _skip_list(data: memoryview, position: int, depth: int) -> int:
     count, kind = head >> 4, head & 0x0F
     if count == 0x0F:
         count, position = _varint(data, position)
+    if depth >= _DEPTH_MAX:
+        raise ThriftError("lists are nested too deep")
     for _ in range(count):
         # In a list each boolean is a byte of its own.
-        position = position + 1 if kind in _BOOLEANS else _skip(data, position, kind, depth)
+        position = position + 1 if kind in _BOOLEANS else _skip(data, position, kind, depth + 1)
         if position > len(data):
             raise ThriftError("the bytes end within a list")
     return position
