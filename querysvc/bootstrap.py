@@ -70,7 +70,8 @@ from querysvc.service.tags import ResourceTags
 from querysvc.service.upkeep import Upkeep
 from querysvc.service.watch import Watchers
 from querysvc.service.work_groups import WorkGroupService
-from querysvc.service.write_statements import WriteExecutor, WriteLimits, WriterParts
+from querysvc.service.write_staging import WriteLimits, WriterParts
+from querysvc.service.write_statements import WriteExecutor
 from querysvc.service.write_sweeper import WriteSweeper
 from querysvc.service.write_transaction import WriteParts
 from querysvc.settings import Settings

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Final, Protocol
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Session
+from querysvc.results.writing.files import WrittenFile
 from querysvc.service.catalog_errors import catalog_errors
 from querysvc.service.write_transaction import WRITER_PARAMETER
 from querysvc.state.values import WorkGroup
@@ -49,8 +51,19 @@ class Targets(Protocol):
         """The folder's address, which ends with a slash."""
         ...
 
+    def written(self, file: WrittenFile, path: Path, address: str) -> None:
+        """A finished local file is about to be uploaded."""
+        ...
 
-class FolderTargets:
+
+class _NotTold:
+    """Targets that need not know of files."""
+
+    def written(self, file: WrittenFile, path: Path, address: str) -> None:
+        """Nothing is to be done."""
+
+
+class FolderTargets(_NotTold):
     """Partitions lie under one location, in Hive's way."""
 
     def __init__(self, location: str, layout: WriteLayout) -> None:
@@ -75,7 +88,7 @@ class FolderTargets:
             return dict(self._found)
 
 
-class TableTargets:
+class TableTargets(_NotTold):
     """Where a table's partitions lie: registered, projected, or new ones under its location."""
 
     def __init__(
