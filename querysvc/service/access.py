@@ -25,6 +25,8 @@ class Action(StrEnum):
     SELECT = "SELECT"
     DESCRIBE = "DESCRIBE"
     INSERT = "INSERT"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
     CREATE = "CREATE"
     ALTER = "ALTER"
     DROP = "DROP"
@@ -35,6 +37,9 @@ class Action(StrEnum):
 READING: Final = frozenset({Action.SELECT, Action.DESCRIBE})
 """The actions that a column list or a row filter can narrow."""
 
+CHANGING: Final = frozenset({Action.INSERT, Action.UPDATE, Action.DELETE})
+"""The actions on rows; a MERGE needs those of its cases."""
+
 Columns = frozenset[str] | None
 """Column names in lower case; None is all of them."""
 
@@ -42,6 +47,8 @@ _TABLE_VERBS: Final = {
     Action.SELECT: "select from",
     Action.DESCRIBE: "show columns of",
     Action.INSERT: "insert into",
+    Action.UPDATE: "update",
+    Action.DELETE: "delete from",
     Action.CREATE: "create",
     Action.ALTER: "alter",
     Action.DROP: "drop",

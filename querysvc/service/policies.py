@@ -14,7 +14,7 @@ from typing import Final
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Principal
-from querysvc.service.access import ANY, READING, Access, Action, TableGrant
+from querysvc.service.access import ANY, CHANGING, READING, Access, Action, TableGrant
 from querysvc.service.audit import AuditLog
 from querysvc.service.clock import Clock
 from querysvc.service.permissions import (
@@ -41,9 +41,7 @@ class ResourceKind(StrEnum):
 
 
 _ACTIONS: Final = {
-    ResourceKind.TABLE: frozenset(
-        {*READING, Action.INSERT, Action.CREATE, Action.ALTER, Action.DROP}
-    ),
+    ResourceKind.TABLE: frozenset({*READING, *CHANGING, Action.CREATE, Action.ALTER, Action.DROP}),
     ResourceKind.LOCATION: frozenset({Action.USE}),
     ResourceKind.WORK_GROUP: frozenset({Action.USE, Action.READ_RESULTS}),
 }
