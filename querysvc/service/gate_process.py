@@ -1,4 +1,6 @@
-"""One gate process: reads requests from its pipe, analyses, answers (started by gate.py).
+"""A gate process: reads requests from its pipe, analyses, answers (started by gate.py).
+
+What gate.py starts is a template that loads the modules and forks a process for each pipe it gets.
 
 API  ──► gate   (operation, arguments)
 gate ──► API    (ASK, method, arguments)        ──►  (True, value) or (False, error)
@@ -7,12 +9,15 @@ gate ──► API    (RESULT, value) │ (REFUSED, QueryServiceError) │ (BROK
 
 from __future__ import annotations
 
+import gc
 import importlib
+import os
 import resource
+import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from multiprocessing.connection import Connection
 from typing import Any
@@ -88,19 +93,36 @@ class RemoteMetadata:
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the pipe ends."""
+    """Fork a process for each pipe that comes, until the control socket ends."""
     descriptor, memory_bytes, timeout_seconds, *operations = arguments
-    pipe = Connection(socket.socket(fileno=int(descriptor)).detach())
     functions = dict(map(_load, operations))
-    _limit(int(memory_bytes))
     sys.setrecursionlimit(_RECURSION_MAX)
-    pipe.send((Kind.READY,))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that end
+    gc.freeze()  # what is loaded stays shared
+    with socket.socket(fileno=int(descriptor)) as control:
+        while True:
+            _, pipes, _, _ = socket.recv_fds(control, 1, 1)
+            if not pipes:
+                return
+            if os.fork() == 0:
+                break
+            os.close(pipes[0])
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _limit(int(memory_bytes))
+    _serve(Connection(pipes[0]), functions, float(timeout_seconds))
+
+
+def _serve(
+    pipe: Connection[Any, Any], functions: Mapping[str, Callable[..., object]], seconds: float
+) -> None:
+    """Answer until the pipe ends."""
+    pipe.send((Kind.READY, os.getpid()))
     while True:
         try:
             operation, given = pipe.recv()
         except EOFError:
             return
-        _limit_processor(float(timeout_seconds))
+        _limit_processor(seconds)
         remote = RemoteMetadata(pipe)
         given = tuple(remote if item == METADATA else item for item in given)
         _answer(pipe, functions[operation], given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import threading
 import time
@@ -28,6 +29,8 @@ TOOLS = {
     "environment": "os:getenv",
     "modules": "importlib.util:find_spec",
     "open": "builtins:open",
+    "parent": "os:getppid",
+    "self": "os:getpid",
 }
 
 
@@ -117,6 +120,20 @@ def test_a_process_that_dies_fails_one_statement(gate: GatePool) -> None:
     with ThreadPoolExecutor(4) as pool:
         kinds = set(pool.map(lambda _: gate.classify("SELECT 1"), range(20)))
     assert kinds == {(StatementType.DML, "SELECT")}
+
+
+def test_processes_are_forks_of_one_that_sees_no_statement(gate: GatePool) -> None:
+    code_of(gate.call, "die")  # so that one of them is a replacement
+    parents, processes = set(), set()
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(3):
+            asked = [pool.submit(gate.call, "sleep", 0.1) for _ in range(2)]
+            parents.add(gate.call("parent"))
+            processes.add(gate.call("self"))
+            for one in asked:
+                one.result()
+    assert len(parents) == 1
+    assert parents.isdisjoint({os.getpid(), *processes})
 
 
 def test_deep_nesting_is_refused_not_fatal(gate: GatePool) -> None:
