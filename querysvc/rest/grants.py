@@ -20,8 +20,8 @@ class NewGrant(BaseModel):
 
     to: str = Field(description="`user:<name>`, `role:<name>`, `key:<id>`, or `*` for everybody.")
     actions: list[str] = Field(
-        description="On a table: SELECT, DESCRIBE, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP. On a location: USE."
-        " On a work group: USE, READ_RESULTS."
+        description="On a table: SELECT, DESCRIBE, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP."
+        " On a location: USE. On a work group: USE, READ_RESULTS."
     )
     on: str = Field(
         description="`table:database.table` (`*` for all of a part), `location:s3://bucket/prefix`"
