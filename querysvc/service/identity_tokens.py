@@ -96,8 +96,9 @@ class IdentityTokens:
 
     def _roles(self, claims: Mapping[str, Any]) -> frozenset[str]:
         told = claims.get(self._provider.groups_claim) or ()
-        told = (told,) if isinstance(told, str) else told
-        groups = {group for group in told if isinstance(group, str) and group}
+        told = [told] if isinstance(told, str) else told
+        listed = told if isinstance(told, list) else []
+        groups = {group for group in listed if isinstance(group, str) and group}
         # `admin` and what has a colon are roles of ours, that no provider's group may stand for.
         roles = {group for group in groups if group != ADMIN and ":" not in group}
         is_admin = self._provider.admin_group is not None and self._provider.admin_group in groups
