@@ -390,6 +390,7 @@ class Application:
                 encoder=self._encoder,
                 parts=self._writes,
                 policies=self.policies,
+                iceberg=self._iceberg,
                 directory=self._directory.staging(),
                 clock=self._clock,
                 limits=WriteLimits(

@@ -44,6 +44,7 @@ from pyiceberg.table.update import (
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.iceberg.entries import table_entry
+from querysvc.iceberg.scan import data_files
 from querysvc.iceberg.table import IcebergTable, IcebergTables
 from querysvc_catalog.errors import ConcurrentModificationError, EntityNotFoundError
 from querysvc_catalog.model import TableName
@@ -105,8 +106,11 @@ class Committer:
         is made anew on what is there. `before` is called before each swap and may raise.
         """
         base_head = base.metadata.current_snapshot_id
+        attempts: list[_NewSnapshot] = []
 
         def updates(table: IcebergTable) -> tuple[TableUpdate, ...]:
+            for lost in attempts:
+                lost.discard()
             if table.metadata.table_uuid != base.metadata.table_uuid:
                 raise CommitConflictError(f"Iceberg table {base.name} was replaced meanwhile")
             if strict and table.metadata.current_snapshot_id != base_head:
@@ -114,17 +118,8 @@ class Committer:
                     f"Iceberg table {base.name} was changed by another commit meanwhile"
                 )
             _check_as_written(base, table)
-            made = _NewSnapshot(table, change, query_id).write()
-            return (
-                AddSnapshotUpdate(snapshot=made),
-                SetSnapshotRefUpdate.model_validate(
-                    {
-                        "ref-name": MAIN_BRANCH,
-                        "type": SnapshotRefType.BRANCH,
-                        "snapshot-id": made.snapshot_id,
-                    }
-                ),
-            )
+            attempts[:] = [_NewSnapshot(table, change, query_id)]
+            return _updates(attempts[0].write())
 
         return self._swap(base, updates, name=query_id, before=before)
 
@@ -159,6 +154,7 @@ class Committer:
                     expected_version=table.entry.version_id,
                 )
             except ConcurrentModificationError:
+                table.io.delete(location)
                 time.sleep(random.random() * min(_WAIT_SECONDS_MAX, 0.01 * 2**attempt))  # noqa: S311 - a wait
                 table = self.tables.current(table.name)
                 continue
@@ -169,6 +165,40 @@ class Committer:
         raise CommitConflictError(
             f"Iceberg table {base.name}: {_ATTEMPTS_MAX} commits of others came first"
         )
+
+
+def with_snapshot(table: IcebergTable, change: SnapshotChange, query_id: str) -> TableMetadata:
+    """The metadata of a table that nobody else knows yet, with a snapshot."""
+    updates = _updates(_NewSnapshot(table, change, query_id).write())
+    return update_table_metadata(table.metadata, updates, metadata_location=table.metadata_location)
+
+
+def _updates(made: Snapshot) -> tuple[TableUpdate, ...]:
+    return (
+        AddSnapshotUpdate(snapshot=made),
+        SetSnapshotRefUpdate.model_validate(
+            {
+                "ref-name": MAIN_BRANCH,
+                "type": SnapshotRefType.BRANCH,
+                "snapshot-id": made.snapshot_id,
+            }
+        ),
+    )
+
+
+def holds_commit(table: IcebergTable, query_id: str) -> bool:
+    """Whether a table's metadata reach anything that a query wrote.
+
+    Snapshots tell it; where they have expired, the files' names do.
+    """
+    if query_id in table.metadata_location:
+        return True
+    for snapshot in table.metadata.snapshots:
+        if snapshot.summary and snapshot.summary.get(WRITER_PROPERTY) == query_id:
+            return True
+    found = data_files(table)
+    paths = (*(one.file.file_path for one in found.files), *(d.file_path for d in found.deletes))
+    return any(query_id in path for path in paths)
 
 
 def new_metadata_location(metadata: TableMetadata, previous: str | None, name: str) -> str:
@@ -205,6 +235,7 @@ class _NewSnapshot:
         self._attempt = uuid.uuid4()
         self._written = 0
         self._removed: list[DataFile] = []
+        self._paths: list[str] = []
         self._provider = load_location_provider(table.metadata.location, table.metadata.properties)
 
     def write(self) -> Snapshot:
@@ -245,9 +276,15 @@ class _NewSnapshot:
             }
         )
 
+    def discard(self) -> None:
+        """Delete what was written, for another commit came first."""
+        for path in self._paths:
+            self._table.io.delete(path)
+
     def _path(self, what: str) -> str:
         name = f"{what}-{self._attempt}_{self._query_id}.avro"
-        return self._provider.new_metadata_location(name)
+        self._paths.append(self._provider.new_metadata_location(name))
+        return self._paths[-1]
 
     def _added(self, files: Sequence[DataFile], content: ManifestContent) -> list[ManifestFile]:
         return [

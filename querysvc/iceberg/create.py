@@ -71,7 +71,7 @@ class NewColumn:
     comment: str | None = None
 
 
-def new_table(
+def planned_table(
     tables: IcebergTables,
     entry: Table,
     columns: Sequence[NewColumn],
@@ -79,7 +79,7 @@ def new_table(
     *,
     name: str = "",
 ) -> IcebergTable:
-    """Write the first metadata file of a table; its entry, with the location, is not stored yet.
+    """A new table that nobody knows yet: neither its metadata file nor its entry is stored.
 
     The entry's parameters are the statement's properties. `name` is told in the file's name.
     """
@@ -94,19 +94,22 @@ def new_table(
         sort_order=UNSORTED_SORT_ORDER,
         properties={"format-version": "2", **properties},
     )
+    return planned_with(tables, entry, metadata, name=name)
+
+
+def planned_with(
+    tables: IcebergTables, entry: Table, metadata: TableMetadata, *, name: str = ""
+) -> IcebergTable:
+    """A new table with other metadata."""
     location = new_metadata_location(metadata, None, name)
     files = tables.files_of(entry)
-    ToOutputFile.table_metadata(metadata, files.new_output(location))
-    tables.keep(location, metadata)
     return IcebergTable(table_entry(entry, metadata, location, None), metadata, location, files)
 
 
-def with_metadata(table: IcebergTable, metadata: TableMetadata, *, name: str) -> IcebergTable:
-    """A table that is not stored yet with other metadata, written in its first file's place."""
-    location = new_metadata_location(metadata, table.metadata_location, name)
-    ToOutputFile.table_metadata(metadata, table.io.new_output(location))
-    entry = table_entry(table.entry, metadata, location, None)
-    return IcebergTable(entry, metadata, location, table.io)
+def store_metadata(tables: IcebergTables, table: IcebergTable) -> None:
+    """Write a new table's metadata file."""
+    ToOutputFile.table_metadata(table.metadata, table.io.new_output(table.metadata_location))
+    tables.keep(table.metadata_location, table.metadata)
 
 
 def _schema(columns: Sequence[NewColumn]) -> Schema:

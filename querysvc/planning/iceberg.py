@@ -71,6 +71,12 @@ class IcebergReader:
 
         return scan_table(self.tables.load(reference.table), reference, self._describe)
 
+    def holds_commit(self, entry: Table, query_id: str) -> bool:
+        """Whether a table has a snapshot or a file that a query made."""
+        from querysvc.iceberg.commit import holds_commit
+
+        return holds_commit(self.tables.load(entry), query_id)
+
     def _describe(self, table: IcebergTable, addresses: Sequence[str]) -> Sequence[StoredObject]:
         known: dict[str, StoredObject] = {}
         if len(addresses) > _DESCRIBED_MAX:

@@ -20,7 +20,7 @@ _DELETED_AT_ONCE: Final = 1000
 
 def create_iceberg_table(statement: ddl.CreateTable, context: DdlContext) -> StatementResult:
     """CREATE TABLE … TBLPROPERTIES ('table_type'='ICEBERG'): an empty table."""
-    from querysvc.iceberg.create import NewColumn, new_table
+    from querysvc.iceberg.create import NewColumn, planned_table, store_metadata
 
     name = context.full_name(statement.name)
     with tolerated(AlreadyExistsError, statement.if_not_exists):
@@ -40,7 +40,8 @@ def create_iceberg_table(statement: ddl.CreateTable, context: DdlContext) -> Sta
             storage_descriptor=StorageDescriptor(location=statement.storage_descriptor.location),
             parameters=statement.parameters,
         )
-        made = new_table(tables, entry, columns, statement.iceberg_partitioning or ())
+        made = planned_table(tables, entry, columns, statement.iceberg_partitioning or ())
+        store_metadata(tables, made)
         try:
             context.catalog.create_table(made.entry)
         except CatalogError:

@@ -13,6 +13,7 @@ from typing import Final
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import Progress, ResultConfiguration, StatementType
 from querysvc.plan import AnalysedStatement, Engine, ReadEstimate
+from querysvc.planning.iceberg import IcebergReader
 from querysvc.planning.request import QueryPlanner
 from querysvc.results.writing.encoder import FileEncoder
 from querysvc.results.writing.files import WriteJob, WrittenFile
@@ -50,6 +51,7 @@ class WriterParts:
     encoder: FileEncoder
     parts: WriteParts
     policies: Policies
+    iceberg: IcebergReader
     directory: Path
     clock: Clock
     limits: WriteLimits = WriteLimits()

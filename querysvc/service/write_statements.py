@@ -13,6 +13,7 @@ from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.model import ResultColumn, StatementType
 from querysvc.service.access import Action
 from querysvc.service.catalog_errors import catalog_errors
+from querysvc.service.iceberg_writes import IcebergWriter
 from querysvc.service.statements import (
     RunContext,
     StatementOutcome,
@@ -40,6 +41,7 @@ class WriteExecutor:
     def __init__(self, parts: WriterParts) -> None:
         self._parts = parts
         self._stager = RowStager(parts)
+        self._iceberg = IcebergWriter(self._stager, parts.iceberg)
         self._catalog = parts.parts.catalog
 
     def execute(self, statement: FileWrite, context: RunContext) -> StatementOutcome:
@@ -72,6 +74,9 @@ class WriteExecutor:
         write = transaction_of(context)
         write.intend(locations=(location,), table=_identity(name), creates_table=True)
         self._require_empty(location, f"{name.database_name}.{name.name}", context.running.id)
+        if statement.iceberg is not None:
+            outcome = self._iceberg.create_table_as(statement, location, context)
+            return replace(outcome, statement_type=kind[0], substatement_type=kind[1])
         targets = FolderTargets(location, statement.layout)
         outcome = (
             self._stager.write(statement.query, statement.layout, targets, context)
@@ -89,6 +94,8 @@ class WriteExecutor:
         """Run an INSERT."""
         table = statement.table
         self._parts.policies.access_of(context.principal).require(Action.INSERT, table.full_name)
+        if table.is_iceberg:
+            return self._iceberg.insert(statement, context)
         now = context.session.started_at or self._parts.clock.now()
         targets = TableTargets(self._catalog, table, statement.layout, now)
         write = transaction_of(context)

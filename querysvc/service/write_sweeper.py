@@ -8,7 +8,11 @@ from datetime import timedelta
 import structlog
 
 from querysvc.service.clock import Clock
-from querysvc.service.write_transaction import WriteParts, take_back_entries
+from querysvc.service.write_transaction import (
+    WriteParts,
+    is_committed_elsewhere,
+    take_back_entries,
+)
 from querysvc.state.repository import LostWrite
 
 _log = structlog.get_logger(__name__)
@@ -37,6 +41,9 @@ class WriteSweeper:
 
     def _clear(self, lost: LostWrite) -> None:
         intent = lost.intent
+        if is_committed_elsewhere(self.parts, intent):
+            self.parts.writes.forget_write(intent.query_id)
+            return
         cleared = sum(
             self.parts.objects.clear(location, intent.query_id) for location in intent.locations
         )

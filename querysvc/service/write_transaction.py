@@ -3,7 +3,8 @@
 intend    what may have to be taken back, durable before anything is done
 stage     objects as open multipart uploads: nobody sees them
 place     uploads become objects, which readers hide (planning.visibility); the catalog's entries
-commit    `QueryRepository.finish` with SUCCEEDED, in one transaction with the write's record
+commit    `QueryRepository.finish` with SUCCEEDED, in one transaction with the write's record;
+          of an Iceberg table the swap of its metadata's location, before (ADR-0024)
 undo      before that: all of it, as far as it went (ADR-0021)
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +23,7 @@ from querysvc.service.running import RunningQuery
 from querysvc.state.repository import WriteIntent, WriteRepository
 from querysvc.storage.publish import StagedUpload
 from querysvc_catalog.errors import EntityNotFoundError
-from querysvc_catalog.model import TableName
+from querysvc_catalog.model import Table, TableName
 from querysvc_catalog.service import CatalogService
 
 WRITER_PARAMETER = "trino_query_id"
@@ -54,6 +55,8 @@ class WriteParts:
     writes: WriteRepository
     objects: ObjectStore
     catalog: CatalogService
+    holds_commit: Callable[[Table, str], bool] = lambda _table, _query_id: False
+    """Whether an Iceberg table has what a query wrote (planning.iceberg.IcebergReader)."""
 
 
 class WriteTransaction:
@@ -67,6 +70,7 @@ class WriteTransaction:
         self._intent = WriteIntent(running.id)
         self._uploads: list[StagedUpload] = []
         self._is_placing = False
+        self._may_be_committed = False
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -106,8 +110,27 @@ class WriteTransaction:
             self._is_placing = True
         self._parts.objects.complete(uploads)
 
+    def verify(self) -> None:
+        """SERVER_SHUTTING_DOWN when the query is no longer ours."""
+        self.intend()
+
+    def committing(self) -> None:
+        """The write is about to be committed elsewhere, in an Iceberg table's catalog entry.
+
+        From here on nothing is taken back at once: the sweeper looks whether the commit was done.
+        """
+        with self._lock:
+            self._may_be_committed = True
+
+    def not_committed(self) -> None:
+        """The commit was surely refused."""
+        with self._lock:
+            self._may_be_committed = False
+
     def undo(self) -> None:
         """Take everything back; what cannot be now, the sweeper takes back later."""
+        if self._may_be_committed:
+            return
         objects = self._parts.objects
         with self._lock:
             uploads, self._uploads = tuple(self._uploads), []
@@ -143,6 +166,14 @@ def take_back_entries(parts: WriteParts, intent: WriteIntent) -> bool:
     except EntityNotFoundError:
         return True
     return True
+
+
+def is_committed_elsewhere(parts: WriteParts, intent: WriteIntent) -> bool:
+    """Whether a write that did not end is in its Iceberg table all the same."""
+    if intent.table is None:
+        return False
+    table = parts.catalog.find_table(TableName(*intent.table))
+    return table is not None and table.is_iceberg and parts.holds_commit(table, intent.query_id)
 
 
 def _drop_table(catalog: CatalogService, name: TableName, query_id: str) -> None:

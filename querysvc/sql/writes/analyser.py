@@ -33,6 +33,7 @@ from querysvc.sql.writes.properties import (
 )
 from querysvc.sql.writes.queries import inserted, labelled, may_be_inserted, together
 from querysvc.types.algebra import UNKNOWN, TrinoType
+from querysvc.types.iceberg import stored_type
 from querysvc.write_plan import CreateTableAs, InsertInto, Unload, WriteLayout, WriteStatement
 from querysvc_catalog.model import TableName
 
@@ -128,16 +129,25 @@ class _Analysis:
         query = self._query(node.query, parser)
         names = self._column_names(node.aliases, query)
         columns = [(name, column.type) for name, column in zip(names, query.columns, strict=True)]
-        layout = self._layout(columns, properties)
-        layouts.check_json(layout)
+        iceberg = properties.new_iceberg_table()
+        typed = labelled(query, names)
+        if iceberg is not None:
+            columns = [(name, stored_type(type_)) for name, type_ in columns]
+            layout = layouts.iceberg_layout(columns)
+            wanted = [TableColumn(*column) for column in columns]
+            typed, _ = inserted(typed, wanted, range(len(wanted)))
+        else:
+            layout = self._layout(columns, properties)
+            layouts.check_json(layout)
         return CreateTableAs(
             table=table,
-            query=together(labelled(query, names), layout.partition_keys),
+            query=together(typed, layout.partition_keys),
             layout=layout,
             external_location=properties.external_location,
             comment=node.comment,
             if_not_exists=node.if_not_exists,
             with_data=node.with_data,
+            iceberg=iceberg,
         )
 
     def _column_names(

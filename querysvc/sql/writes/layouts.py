@@ -107,7 +107,7 @@ def is_bucketed(type_: TrinoType) -> bool:
 def table_layout(table: Table, columns: Sequence[TableColumn]) -> WriteLayout:
     """The layout of a table that exists: its own format and its SerDe's properties."""
     if table.is_iceberg:
-        raise StatementError(ErrorCode.NOT_SUPPORTED, "INSERT into Iceberg tables is not supported")
+        return iceberg_layout([(column.name, column.type) for column in columns])
     descriptor = table.storage_descriptor
     if descriptor is None:
         raise StatementError(
@@ -144,6 +144,14 @@ def table_layout(table: Table, columns: Sequence[TableColumn]) -> WriteLayout:
     _check_csv(layout)
     check_json(layout)
     return layout
+
+
+def iceberg_layout(columns: Sequence[tuple[str, TrinoType]]) -> WriteLayout:
+    """The layout of an Iceberg table's rows; its codec, ids and partitions are its metadata's."""
+    form = FileFormat(StorageFormat.PARQUET, CODECS[StorageFormat.PARQUET][0])
+    return WriteLayout(
+        form, tuple(WrittenColumn(name, type_, "", type_) for name, type_ in columns)
+    )
 
 
 def check_json(layout: WriteLayout) -> None:

@@ -13,7 +13,7 @@ from querysvc.errors import ErrorCode, StatementError
 from querysvc.sql import syntax
 from querysvc.sql.writes.codecs import CODECS, codec_named
 from querysvc.sql.writes.parser import Property, refuse_duplicates
-from querysvc.write_plan import Buckets, Compression, FileFormat
+from querysvc.write_plan import Buckets, Compression, FileFormat, NewIcebergTable
 from querysvc_catalog.serdes import StorageFormat
 
 _FORMATS: Final = {str(each): each for each in CODECS}
@@ -38,6 +38,19 @@ class WriteProperties:
     bucket_count: int = 0
     serde_parameters: dict[str, str] = field(default_factory=dict)
     has_format: bool = False
+    is_iceberg: bool = False
+    is_external: bool | None = None
+    partitioning: tuple[str, ...] = ()
+    iceberg_properties: dict[str, str] = field(default_factory=dict)
+
+    def new_iceberg_table(self) -> NewIcebergTable | None:
+        """What an Iceberg table has; None where the table is to be Hive's."""
+        if not self.is_iceberg:
+            return None
+        properties = {"format": self.storage_format.value.lower(), **self.iceberg_properties}
+        if self.compression is not None:
+            properties["write_compression"] = self.compression.lower()
+        return NewIcebergTable(self.partitioning, properties)
 
     def file_format(self) -> FileFormat:
         """The format with its codec."""
@@ -62,7 +75,30 @@ class WriteProperties:
 
 def read_table_properties(properties: tuple[Property, ...], catalog: str) -> WriteProperties:
     """The properties of a CREATE TABLE AS."""
-    return _read(properties, _TABLE_PROPERTIES, f"Catalog '{catalog}' table property")
+    found = _read(properties, _TABLE_PROPERTIES, f"Catalog '{catalog}' table property")
+    named = {item.name for item in properties}
+    if found.is_iceberg:
+        _check_iceberg(found, named)
+    else:
+        for name in sorted(named & {"location", "partitioning", *_ICEBERG_PROPERTIES}):
+            raise _refused_property(name)
+        if found.is_external is False:
+            raise StatementError(
+                ErrorCode.NOT_SUPPORTED, "is_external = false is not supported for Hive tables"
+            )
+    return found
+
+
+def _check_iceberg(found: WriteProperties, named: set[str]) -> None:
+    for name in sorted(named & _HIVE_ONLY):
+        raise _invalid(f"The property {name} is for Hive tables, not for an Iceberg table")
+    if found.is_external:
+        raise _invalid("An Iceberg table is not external: is_external must be false")
+    if found.storage_format is not StorageFormat.PARQUET:
+        raise StatementError(
+            ErrorCode.NOT_SUPPORTED,
+            f"Iceberg tables of format {found.storage_format} are not supported",
+        )
 
 
 def read_unload_properties(properties: tuple[Property, ...]) -> WriteProperties:
@@ -215,27 +251,65 @@ def _null_format(found: WriteProperties, value: object) -> None:
     found.serde_parameters["serialization.null.format"] = _text(value)
 
 
-def _table_type(_: WriteProperties, value: object) -> None:
-    if _text(value).upper() != "HIVE":
+def _table_type(found: WriteProperties, value: object) -> None:
+    kind = _text(value).upper()
+    if kind not in ("HIVE", "ICEBERG"):
         raise StatementError(
             ErrorCode.NOT_SUPPORTED, f"CREATE TABLE AS of table_type '{value}' is not supported"
         )
+    found.is_iceberg = kind == "ICEBERG"
 
 
-def _is_external(_: WriteProperties, value: object) -> None:
-    if value is not True:
-        raise StatementError(
-            ErrorCode.NOT_SUPPORTED, "is_external = false is not supported for Hive tables"
-        )
+def _is_external(found: WriteProperties, value: object) -> None:
+    if not isinstance(value, bool):
+        raise _BadValueError(f"Cannot convert [{value}] to boolean")
+    found.is_external = value
 
 
-def _refused(name: str) -> _Reader:
-    def read(_: WriteProperties, __: object) -> None:
-        raise StatementError(ErrorCode.NOT_SUPPORTED, f"the table property {name} is not supported")
+def _table_location(found: WriteProperties, value: object) -> None:
+    found.external_location = checked_location(_text(value))
+
+
+def _partitioning(found: WriteProperties, value: object) -> None:
+    _names(value)
+    assert isinstance(value, tuple), "it was read as names"
+    found.partitioning = value
+
+
+def _iceberg_property(name: str) -> _Reader:
+    def read(found: WriteProperties, value: object) -> None:
+        found.iceberg_properties[name] = str(value)
 
     return read
 
 
+def _refused_property(name: str) -> StatementError:
+    return StatementError(ErrorCode.NOT_SUPPORTED, f"the table property {name} is not supported")
+
+
+def _refused(name: str) -> _Reader:
+    def read(_: WriteProperties, __: object) -> None:
+        raise _refused_property(name)
+
+    return read
+
+
+_ICEBERG_PROPERTIES: Final = (
+    "optimize_rewrite_data_file_threshold",
+    "optimize_rewrite_delete_file_threshold",
+    "vacuum_max_metadata_files_to_keep",
+    "vacuum_max_snapshot_age_seconds",
+    "vacuum_min_snapshots_to_keep",
+    "write_target_data_file_size_bytes",
+)
+"""Of Athena's Iceberg tables: kept with the table."""
+_HIVE_ONLY: Final = frozenset(
+    {
+        *("external_location", "partitioned_by", "bucketed_by", "bucket_count", "null_format"),
+        *("field_delimiter", "textfile_field_separator", "textfile_field_separator_escape"),
+        *("csv_separator", "csv_quote", "csv_escape"),
+    }
+)
 _UNLOAD_PROPERTIES: Final[Mapping[str, _Reader]] = {
     "format": _format(_UNLOADED),
     "compression": _compression,
@@ -263,7 +337,10 @@ _TABLE_PROPERTIES: Final[Mapping[str, _Reader]] = {
     "csv_escape": _serde("escapeChar"),
     "table_type": _table_type,
     "is_external": _is_external,
-    **{name: _refused(name) for name in ("sorted_by", "location", "partitioning")},
+    "location": _table_location,
+    "partitioning": _partitioning,
+    **{name: _iceberg_property(name) for name in _ICEBERG_PROPERTIES},
+    "sorted_by": _refused("sorted_by"),
 }
 
 
