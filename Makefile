@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev demo serve check lint format test tools benchmarks conformance \
-        conformance-live conformance-data spark clean
+        conformance-live conformance-data spark terraform grafana clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -71,6 +71,13 @@ spark: dev tools  ## The guide for Spark with a real Spark (450 MB of downloads)
 	@test -d .tools/spark/lib || $(PYTHON) -m venv .tools/spark
 	$(BIN)/uv pip install --quiet --python .tools/spark pyspark==3.5.6
 	$(BIN)/python -m tests.support.spark_guide $(CURDIR)/.tools/spark/bin/python
+
+terraform: dev tools  ## The guide for Terraform with OpenTofu and the AWS provider (some minutes of compiling)
+	$(BIN)/python -m tests.support.terraform_build .tools/terraform
+	$(BIN)/python -m tests.support.terraform_guide .tools/terraform
+
+grafana: dev tools  ## The guide for Grafana with its Athena plugin: PLUGIN=<checkout of athena-datasource>
+	$(BIN)/python -m tests.support.grafana_guide $(PLUGIN)
 
 conformance-data: dev  ## Register TPC-H tiny in a running service: SERVER=… S3=…
 	$(BIN)/python -m tests.support.conformance_data --server $(or $(SERVER),http://127.0.0.1:8080) \
