@@ -11,9 +11,19 @@ from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import ResultColumn, Session
 from querysvc.planning.discovery import DirectoryLister
 from querysvc.planning.iceberg import IcebergObjects
+from querysvc.planning.metadata import CatalogMetadata
+from querysvc.planning.views import hive_text
 from querysvc.sql.ddl import statements as ddl
+from querysvc.sql.metadata import TableInfo
 from querysvc.types.algebra import VARCHAR
-from querysvc_catalog.model import DEFAULT_CATALOG, DatabaseName, Table, TableName
+from querysvc_catalog.model import (
+    DEFAULT_CATALOG,
+    Column,
+    DatabaseName,
+    StorageDescriptor,
+    Table,
+    TableName,
+)
 from querysvc_catalog.name_patterns import compile_name_pattern
 from querysvc_catalog.service import CatalogService
 
@@ -66,15 +76,33 @@ class DdlContext:
         return self.catalog.find_table(self.full_name(name))
 
     def relation(self, name: ddl.ObjectName) -> Table:
-        """The table or view; TABLE_NOT_FOUND when there is none."""
-        table = self.find(name)
+        """The table, view or relation beside a table; TABLE_NOT_FOUND when there is none."""
+        table = self.find(name) or self._beside(name)
         if table is None:
             raise error(ErrorCode.TABLE_NOT_FOUND, f"Table '{self.told(name)}' does not exist")
         return table
 
+    def _beside(self, name: ddl.ObjectName) -> Table | None:
+        """`"t$partitions"`, `"t$properties"` and `"t$rejects"`, as a table of their columns."""
+        full = self.full_name(name)
+        found = CatalogMetadata(self.catalog).relation(
+            full.catalog_name, full.database_name, full.name
+        )
+        if not isinstance(found, TableInfo):
+            return None
+        columns = tuple(Column(column.name, hive_text(column.type)) for column in found.columns)
+        return Table(
+            full.name,
+            full.database_name,
+            full.catalog_name,
+            storage_descriptor=StorageDescriptor(columns=columns),
+        )
+
     def table(self, name: ddl.ObjectName) -> Table:
         """The table; NOT_SUPPORTED when it is a view."""
-        table = self.relation(name)
+        table = self.find(name)
+        if table is None:
+            raise error(ErrorCode.TABLE_NOT_FOUND, f"Table '{self.told(name)}' does not exist")
         if table.is_view:
             message = f"Relation '{self.told(name)}' is a view, not a table"
             raise error(ErrorCode.NOT_SUPPORTED, message)

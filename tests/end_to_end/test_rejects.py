@@ -43,6 +43,34 @@ def test_the_rows_are_queried_beside_the_table_they_are_not_in(odd: RunningServi
     assert statistics["rejected_rows"] == 1
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM shop.odd a JOIN shop.odd b ON a.id = b.id",
+        "SELECT count(*) FROM shop.odd WHERE id IN (SELECT id FROM shop.odd WHERE name > '')",
+        "WITH o AS (SELECT * FROM shop.odd) SELECT count(*) FROM o a, o b WHERE a.id = b.id",
+        "SELECT count(*) FROM shop.odd a WHERE EXISTS (SELECT 1 FROM shop.odd b WHERE b.id = a.id)",
+    ],
+)
+def test_a_row_that_is_set_aside_counts_once_however_often_its_table_is_scanned(
+    odd: RunningService, sql: str
+) -> None:
+    found, statistics = rows(odd, sql)
+    assert (found, statistics["rejected_rows"]) == ([[5]], 1)
+
+
+def test_rejects_are_described(odd: RunningService) -> None:
+    names, _ = rows(odd, 'SHOW COLUMNS FROM shop."odd$rejects"')
+    described, _ = rows(odd, "DESCRIBE shop.`odd$rejects`")
+    selected = odd.client.run('SELECT * FROM shop."odd$rejects"')["columns"]
+    assert [name for (name,) in names] == [column["name"] for column in selected]
+    assert [row[:2] for row in described][:2] == [["path", "string"], ["line", "bigint"]]
+    with pytest.raises(ServiceError, match=r"people\$rejects' does not exist"):
+        odd.client.run("DESCRIBE shop.`people$rejects`")
+    with pytest.raises(ServiceError, match=r"odd\$rejects' does not exist"):
+        odd.client.run("ALTER TABLE shop.`odd$rejects` SET TBLPROPERTIES ('a' = 'b')")
+
+
 def test_the_command_line_and_explain_analyze_tell_the_count(odd: RunningService) -> None:
     done = odd.cli("query", "SELECT max(name) FROM shop.odd")
     assert done.returncode == 0

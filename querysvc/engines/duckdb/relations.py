@@ -27,7 +27,7 @@ from querysvc.engines.duckdb.readers.json_rows import read_cloudtrail
 from querysvc.engines.duckdb.readers.orc import read_orc
 from querysvc.engines.duckdb.readers.parquet import read_parquet
 from querysvc.engines.duckdb.readers.partition_schema import read_partitions
-from querysvc.engines.duckdb.readers.quarantine import judged, tells_rejects
+from querysvc.engines.duckdb.readers.quarantine import is_quarantined, judged, tells_rejects
 from querysvc.engines.duckdb.readers.regex import read_grok, read_regex
 from querysvc.engines.duckdb.readers.sqltext import literal_text, quote_name
 from querysvc.engines.duckdb.readers.text import read_csv, read_text
@@ -76,17 +76,25 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
     relations: list[str] = []
     all_parts: list[list[Part]] = []
     all_groups: list[list[FileGroup]] = []
+    once = _to_read_once(plan)
+    if once:  # what fills a table cannot be tried again by another path
+        context.is_exact = context.reads_json_rows = True
     for scan in plan.scans:
         judging = replace(scan, reference=judged(scan.reference))
         groups, next_index = _groups(judging, next_index)
         all_groups.append(groups)
     _announce_footers(all_groups, context)
-    for scan, groups in zip(plan.scans, all_groups, strict=True):
+    for index, (scan, groups) in enumerate(zip(plan.scans, all_groups, strict=True)):
         parts = [
             part for group in groups for part in read_partitions(_reader(group), group, context)
         ]
         made = _made(scan)
-        relations.append(_padded(made, _union(made, parts)))
+        sql = _union(made, parts)
+        relations.append(
+            _padded(scan, _kept_rows(index, scan, sql, context))
+            if index in once
+            else _padded(made, sql)
+        )
         all_parts.append(parts)
     kept = _kept(plan, all_groups, all_parts)
     for index in sorted(range(len(all_parts)), key=lambda index: _data_bytes(all_parts[index])):
@@ -109,6 +117,26 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
             may_end_early=may_end_early(plan.query),
         ),
     )
+
+
+def _to_read_once(plan: ExecutionPlan) -> set[int]:
+    """The tables that set rows aside and are scanned twice: each such row counts once."""
+    return {
+        index
+        for index in scanned_twice(plan.query)
+        if is_quarantined(plan.scans[index].reference)
+        and not tells_rejects(plan.scans[index].reference)
+    }
+
+
+def _kept_rows(index: int, scan: TableScan, sql: str, context: ReaderContext) -> str:
+    """SQL over a temporary table of the rows, with the columns that the query uses."""
+    table = quote_name(f"kept{index}")
+    names = [quote_name(f"c{position}") for position, _ in used_columns(scan.reference)]
+    listed = ", ".join(names) or 'NULL AS "none"'
+    create = f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {listed} FROM ({sql})"
+    context.loads.append(lambda: context.connection.execute(create))
+    return f"SELECT * FROM {table}"
 
 
 def _kept(

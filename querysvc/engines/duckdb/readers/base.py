@@ -157,7 +157,7 @@ class ReaderContext:
     """Every path that a part names, in order: the engine may open these alone."""
     diagnosers: list[tuple[int, int, Diagnoser]] = field(default_factory=list)
     """For ordinals from the first number below the second: how to find a bad value's line."""
-    loads: list[Callable[[], None]] = field(default_factory=list)
+    loads: list[Callable[[], object]] = field(default_factory=list)
     """What fills the parts' temporary tables; done when the query runs, so no estimate pays it."""
     watch: LineWatch = field(default_factory=LineWatch)
     """Text readers: tells when the fast path may not do."""
