@@ -150,7 +150,7 @@ def test_the_last_column_of_a_text_table_can_be_dropped(world: World) -> None:
         ),
         ("ALTER TABLE t UNSET TBLPROPERTIES ('k')", "INVALID_TABLE_PROPERTY: line 1:1: Table"),
         ("ALTER TABLE t SET TBLPROPERTIES ('k'='1', 'k'='2')", "SYNTAX_ERROR: line 1:47: Dupl"),
-        ("ALTER TABLE t SET SERDE 'x'", "NOT_SUPPORTED: line 1:15: ALTER TABLE … SET is not"),
+        ("ALTER TABLE t SET SERDE 'x'", "NOT_SUPPORTED: line 1:15: ALTER TABLE … SET SERDE is"),
         ("ALTER DATABASE d SET LOCATION 's3://b/'", "NOT_SUPPORTED: line 1:18: ALTER DATABASE"),
         ("ALTER DATABASE nope SET DBPROPERTIES ('a'='b')", "SCHEMA_NOT_FOUND"),
         ("ALTER TABLE i ADD COLUMNS (d int)", "NOT_SUPPORTED: line 1:1: Iceberg tables are not"),
