@@ -58,6 +58,7 @@ from querysvc.service.queries import QueryService, QueryServiceParts
 from querysvc.service.quotas import Quotas
 from querysvc.service.result_access import ResultAccess
 from querysvc.service.reuse import ResultReuse
+from querysvc.service.row_changes import RowChangeExecutor
 from querysvc.service.running import RunningQueries
 from querysvc.service.saved import SavedStatements
 from querysvc.service.statement_reading import Prepared
@@ -70,7 +71,7 @@ from querysvc.service.tags import ResourceTags
 from querysvc.service.upkeep import Upkeep
 from querysvc.service.watch import Watchers
 from querysvc.service.work_groups import WorkGroupService
-from querysvc.service.write_staging import WriteLimits, WriterParts
+from querysvc.service.write_staging import RowStager, WriteLimits, WriterParts
 from querysvc.service.write_statements import WriteExecutor
 from querysvc.service.write_sweeper import WriteSweeper
 from querysvc.service.write_transaction import WriteParts
@@ -89,7 +90,7 @@ from querysvc.storage.guard import StorageGuard
 from querysvc.storage.publish import ResultPublisher
 from querysvc.storage.s3_connection import S3Connection
 from querysvc.telemetry import Metrics
-from querysvc.write_plan import FileWrite
+from querysvc.write_plan import ChangeRows, FileWrite
 from querysvc_catalog.service import CatalogService
 from querysvc_catalog.sql import SqlCatalogRepository
 from querysvc_drivers.pgwire import GATE_OPERATIONS
@@ -352,6 +353,7 @@ class Application:
 
     def _executors(self, planner: QueryPlanner) -> dict[type, StatementExecutor]:
         """Who runs which statement: a new kind of statement is registered here."""
+        writing = self._writer_parts(planner)
         ddl = DdlStatements(self.views.catalog, _Directories(self.storage), self._objects)
         return {
             AnalysedStatement: SelectExecutor(
@@ -362,7 +364,8 @@ class Application:
             ),
             Explain: ExplainExecutor(planner, self.engine, self._clock),
             **dict.fromkeys(get_args(Statement), ddl),
-            **dict.fromkeys(get_args(FileWrite), self._writer(planner)),
+            **dict.fromkeys(get_args(FileWrite), WriteExecutor(writing)),
+            ChangeRows: RowChangeExecutor(RowStager(writing), self._iceberg),
             **dict.fromkeys(
                 get_args(Prepared), PreparedExecutor(self._prepared, self.saved, self.gate)
             ),
@@ -382,23 +385,21 @@ class Application:
         sweeper = WriteSweeper(self._writes, self._lease_clock, self.settings.lease_seconds)
         return Task("lost writes", self.settings.write_sweep_seconds, sweeper.sweep)
 
-    def _writer(self, planner: QueryPlanner) -> WriteExecutor:
-        return WriteExecutor(
-            WriterParts(
-                planner=planner,
-                engine=self.engine,
-                encoder=self._encoder,
-                parts=self._writes,
-                policies=self.policies,
-                iceberg=self._iceberg,
-                directory=self._directory.staging(),
-                clock=self._clock,
-                limits=WriteLimits(
-                    file_bytes=self.settings.write_file_bytes,
-                    partitions_max=self.settings.write_partitions_max,
-                    staging_bytes_max=self.settings.write_staging_bytes_max,
-                ),
-            )
+    def _writer_parts(self, planner: QueryPlanner) -> WriterParts:
+        return WriterParts(
+            planner=planner,
+            engine=self.engine,
+            encoder=self._encoder,
+            parts=self._writes,
+            policies=self.policies,
+            iceberg=self._iceberg,
+            directory=self._directory.staging(),
+            clock=self._clock,
+            limits=WriteLimits(
+                file_bytes=self.settings.write_file_bytes,
+                partitions_max=self.settings.write_partitions_max,
+                staging_bytes_max=self.settings.write_staging_bytes_max,
+            ),
         )
 
     def _check_fetcher(self) -> None:

@@ -23,6 +23,7 @@ from querysvc_catalog.model import StorageDescriptor, Table, TableName
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
 
+    from querysvc.iceberg.commit import SnapshotChange
     from querysvc.iceberg.table import IcebergTable
 
 
@@ -67,29 +68,18 @@ class IcebergWriter:
 
     def insert(self, statement: InsertInto, context: RunContext) -> StatementOutcome:
         """Run an INSERT: its files become a snapshot of what the table then is."""
-        from querysvc.iceberg.commit import CommitConflictError, Committer, SnapshotChange
+        from querysvc.iceberg.commit import SnapshotChange
         from querysvc.iceberg.writing import table_layout
 
         table = self.reader.tables.load(statement.table)
         targets = IcebergTargets(table)
         write = transaction_of(context)
-        write.intend(locations=_locations(table, targets), table=_identity(table.name))
+        write.intend(locations=locations_of(table, targets), table=identity_of(table.name))
         layout = table_layout(table, statement.layout)
         outcome = self.stager.write(statement.query, layout, targets, context)
         if targets.files:
-            write.place()
-            write.committing()
-            try:
-                Committer(self.reader.tables).commit(
-                    table,
-                    SnapshotChange("append", targets.files),
-                    query_id=context.running.id,
-                    strict=False,
-                    before=write.verify,
-                )
-            except CommitConflictError:
-                write.not_committed()
-                raise
+            change = SnapshotChange("append", targets.files)
+            commit_files(self.reader, table, change, context, strict=False)
         return replace(outcome, substatement_type="INSERT")
 
     def create_table_as(
@@ -124,6 +114,29 @@ class IcebergWriter:
         return outcome
 
 
+def commit_files(
+    reader: IcebergReader,
+    table: IcebergTable,
+    change: SnapshotChange,
+    context: RunContext,
+    *,
+    strict: bool,
+) -> None:
+    """Put the staged files in place and commit their snapshot; see Committer.commit."""
+    from querysvc.iceberg.commit import CommitConflictError, Committer
+
+    write = transaction_of(context)
+    write.place()
+    write.committing()
+    try:
+        Committer(reader.tables).commit(
+            table, change, query_id=context.running.id, strict=strict, before=write.verify
+        )
+    except CommitConflictError:
+        write.not_committed()
+        raise
+
+
 def _entry(statement: CreateTableAs, location: str, context: RunContext) -> Table:
     assert statement.iceberg is not None, "the statement makes an Iceberg table"
     name = statement.table
@@ -138,7 +151,7 @@ def _entry(statement: CreateTableAs, location: str, context: RunContext) -> Tabl
     )
 
 
-def _locations(table: IcebergTable, targets: IcebergTargets) -> tuple[str, ...]:
+def locations_of(table: IcebergTable, targets: IcebergTargets) -> tuple[str, ...]:
     """The folders that may hold objects of a write."""
     from pyiceberg.table.locations import load_location_provider
 
@@ -146,5 +159,6 @@ def _locations(table: IcebergTable, targets: IcebergTargets) -> tuple[str, ...]:
     return targets.location, f"{provider.metadata_path}/"
 
 
-def _identity(name: TableName) -> tuple[str, str, str]:
+def identity_of(name: TableName) -> tuple[str, str, str]:
+    """The name as intents keep it."""
     return name.catalog_name, name.database_name, name.name

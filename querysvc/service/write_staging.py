@@ -112,7 +112,7 @@ class RowStager:
     def _stage(self, job: WriteJob, targets: Targets, context: RunContext) -> int:
         """Make files and upload each as it is finished; none is left on disk."""
         write, running = transaction_of(context), context.running
-        options = _data_options(running.claimed.execution.result_configuration)
+        options = data_options(running.claimed.execution.result_configuration)
         uploads: list[Future[None]] = []
 
         def upload(file: WrittenFile, taken: Callable[[], None]) -> None:
@@ -191,7 +191,7 @@ def transaction_of(context: RunContext) -> WriteTransaction:
     return context.write
 
 
-def _data_options(configuration: ResultConfiguration) -> ResultConfiguration:
+def data_options(configuration: ResultConfiguration) -> ResultConfiguration:
     """Data is encrypted as results are; their owner and ACL are of the results' bucket alone."""
     return ResultConfiguration(
         encryption_option=configuration.encryption_option, kms_key=configuration.kms_key

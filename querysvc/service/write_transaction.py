@@ -127,15 +127,19 @@ class WriteTransaction:
         with self._lock:
             self._may_be_committed = False
 
+    def restart(self) -> None:
+        """Drop what was staged, put in place or not: the write begins again."""
+        with self._lock:
+            uploads, self._uploads = tuple(self._uploads), []
+        self._parts.objects.abort(uploads)
+        self._parts.objects.delete([upload.address for upload in uploads])
+
     def undo(self) -> None:
         """Take everything back; what cannot be now, the sweeper takes back later."""
         if self._may_be_committed:
             return
         objects = self._parts.objects
-        with self._lock:
-            uploads, self._uploads = tuple(self._uploads), []
-        objects.abort(uploads)
-        objects.delete([upload.address for upload in uploads])
+        self.restart()
         is_whole = take_back_entries(self._parts, self._intent)
         # Another runner's result objects have the same names: they go only while we hold the lease.
         is_ours = self._parts.writes.intend_write(self._intent, self._token)
