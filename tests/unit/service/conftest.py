@@ -65,6 +65,7 @@ class Harness:
     executors: dict[type, object]
     audit: AuditLog
     running: RunningQueries
+    runner: QueryRunner
 
     def submit(self, sql: str = "SELECT 1", by: Principal = ADA, **terms: object) -> QueryExecution:
         return self.service.submit(QuerySubmission(sql, **terms), by)  # type: ignore[arg-type]
@@ -166,6 +167,7 @@ def build(
         executors,
         audit,
         running,
+        runner,
     )
 
 
