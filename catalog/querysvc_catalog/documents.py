@@ -24,6 +24,7 @@ from querysvc_catalog.model import (
     DataCatalog,
     DataCatalogType,
     Partition,
+    PartitionIndex,
     PartitionValues,
     SerDeInfo,
     SortColumn,
@@ -109,6 +110,10 @@ def load_table(name: TableName, version_id: int, text: str) -> Table:
         update_time=_time(document, "update_time"),
         last_access_time=_time(document, "last_access_time"),
         last_analyzed_time=_time(document, "last_analyzed_time"),
+        partition_indexes=tuple(
+            PartitionIndex(index["name"], tuple(index["keys"]))
+            for index in document.get("partition_indexes", ())
+        ),
     )
 
 

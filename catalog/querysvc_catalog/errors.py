@@ -27,6 +27,7 @@ class EntityKind(StrEnum):
     TABLE = "Table"
     TABLE_VERSION = "TableVersion"
     PARTITION = "Partition"
+    PARTITION_INDEX = "PartitionIndex"
     COLUMN = "Column"
     COLUMN_STATISTICS = "ColumnStatistics"
     USER_DEFINED_FUNCTION = "UserDefinedFunction"

@@ -130,6 +130,14 @@ class StorageDescriptor:
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionIndex:
+    """An index over some partition keys, in its order."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table or view; `version_id` is a number here and decimal text on Glue's wire."""
 
@@ -151,6 +159,7 @@ class Table:
     last_access_time: datetime | None = None
     last_analyzed_time: datetime | None = None
     created_by: str | None = None
+    partition_indexes: tuple[PartitionIndex, ...] = ()
 
     @property
     def full_name(self) -> TableName:

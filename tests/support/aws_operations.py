@@ -68,9 +68,9 @@ ALWAYS_FAIL = frozenset(
 _NOTES = {
     "CreateCrawler": "over S3, on demand; schedules, classifiers and other targets are refused",
     "CreateDataCatalog": "of type GLUE",
-    "CreateTable": "open table format input, transactions and partition indexes are refused",
+    "CreateTable": "open table format input and transactions are refused",
     "CreateWorkGroup": "Spark, identity center and access grants are refused",
-    "GetPartitionIndexes": "there are none",
+    "GetPartitionIndexes": "an index is ACTIVE at once: every key is searched alike",
     "GetPartitions": "with Expression, Segment and ExcludeColumnSchema",
     "GetQueryResults": "`QueryResultType: DATA_MANIFEST` is refused",
     "GetQueryRuntimeStatistics": "without stages",

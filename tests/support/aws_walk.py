@@ -266,7 +266,15 @@ def _partitions(walk: Walk) -> None:
     batch = {"PartitionsToDelete": [{"Values": ["1"]}]}
     walk.ok("BatchDeletePartition", **table, **batch)
     walk.missing("BatchDeletePartition", **none, **batch)
+    index = {"Keys": ["day"], "IndexName": "by_day"}
+    walk.ok("CreatePartitionIndex", **table, PartitionIndex=index)
+    walk.bad(EXISTS, "CreatePartitionIndex", **table, PartitionIndex=index)
+    unknown = {"Keys": ["nosuch"], "IndexName": "n"}
+    walk.bad("InvalidInputException", "CreatePartitionIndex", **table, PartitionIndex=unknown)
+    walk.missing("CreatePartitionIndex", **none, PartitionIndex=index)
     walk.ok("GetPartitionIndexes", **table)
+    walk.ok("DeletePartitionIndex", **table, IndexName="by_day")
+    walk.missing("DeletePartitionIndex", **table, IndexName="by_day")
 
 
 def _statistics(walk: Walk, what: str, table: dict[str, Any], none: dict[str, Any]) -> None:

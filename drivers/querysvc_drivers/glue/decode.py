@@ -14,6 +14,7 @@ from querysvc_catalog.model import (
     Database,
     DatabaseName,
     Partition,
+    PartitionIndex,
     SerDeInfo,
     SortColumn,
     StorageDescriptor,
@@ -62,6 +63,11 @@ def table(value: Document, name: DatabaseName, caller: str) -> Table:
         last_analyzed_time=_time(value.get("LastAnalyzedTime")),
         created_by=caller,
     )
+
+
+def partition_index(value: Document) -> PartitionIndex:
+    """A PartitionIndex."""
+    return PartitionIndex(value["IndexName"], tuple(value["Keys"]))
 
 
 def storage_descriptor(value: Document) -> StorageDescriptor:

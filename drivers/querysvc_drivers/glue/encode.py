@@ -12,6 +12,7 @@ from querysvc_catalog.model import (
     Database,
     DataCatalog,
     Partition,
+    PartitionIndex,
     SerDeInfo,
     StorageDescriptor,
     Table,
@@ -59,6 +60,13 @@ def table(value: Table) -> Document:
         CatalogId=ACCOUNT_ID,
         VersionId=str(value.version_id),
     )
+
+
+def partition_index(table: Table, value: PartitionIndex) -> Document:
+    """A PartitionIndexDescriptor."""
+    types = {key.name: key.type for key in table.partition_keys}
+    keys = [{"Name": key, "Type": types.get(key, "string")} for key in value.keys]
+    return {"IndexName": value.name, "Keys": keys, "IndexStatus": "ACTIVE"}
 
 
 def table_version(value: TableVersion) -> Document:

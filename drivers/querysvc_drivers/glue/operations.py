@@ -15,8 +15,6 @@ from querysvc_drivers.aws_json.dispatch import AwsService, Caller, Document, Ope
 from querysvc_drivers.aws_json.errors import GLUE_STYLE
 from querysvc_drivers.glue import crawlers, databases, partitions, statistics, tables, tags
 
-_NO_INDEXES: Final = "every partition key is searched alike, and there are no indexes to keep."
-
 
 @dataclass(frozen=True, slots=True)
 class GlueServices:
@@ -37,8 +35,7 @@ def glue_service(services: GlueServices) -> AwsService:
         **tags.operations(services.tags),
         **_ABSENT,
     }
-    refused = dict.fromkeys(("CreatePartitionIndex", "DeletePartitionIndex"), _NO_INDEXES)
-    return AwsService("glue", "AWSGlue", GLUE_STYLE, operations, refused)
+    return AwsService("glue", "AWSGlue", GLUE_STYLE, operations, refused={})
 
 
 def _on_catalog(catalog: CatalogService) -> dict[str, Operation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from querysvc_catalog import partition_indexes
 from querysvc_catalog.errors import InvalidInputError
 from querysvc_catalog.model import Partition, PartitionValues, Table
 from querysvc_catalog.repository import BatchError, Segment
@@ -107,13 +108,27 @@ def batches(catalog: CatalogService) -> dict[str, Operation]:
 
 
 def indexes(catalog: CatalogService) -> dict[str, Operation]:
-    """Partition indexes: there are none, since every key of ours is searched alike."""
+    """The operations on partition indexes."""
+
+    def create(request: Document, caller: Caller) -> Document:
+        index = decode.partition_index(request["PartitionIndex"])
+        partition_indexes.create(catalog, table_of(request), index)
+        return {}
+
+    def delete(request: Document, caller: Caller) -> Document:
+        partition_indexes.delete(catalog, table_of(request), request["IndexName"])
+        return {}
 
     def list_all(request: Document, caller: Caller) -> Document:
-        catalog.get_table(table_of(request))
-        return {"PartitionIndexDescriptorList": []}
+        table = catalog.get_table(table_of(request))
+        found = [encode.partition_index(table, index) for index in table.partition_indexes]
+        return {"PartitionIndexDescriptorList": found}
 
-    return {"GetPartitionIndexes": list_all}
+    return {
+        "CreatePartitionIndex": create,
+        "DeletePartitionIndex": delete,
+        "GetPartitionIndexes": list_all,
+    }
 
 
 def _change(request: Document) -> tuple[PartitionValues, Partition]:

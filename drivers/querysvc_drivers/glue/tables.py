@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from querysvc_catalog.errors import CatalogError, InvalidInputError
 from querysvc_catalog.model import TableName
+from querysvc_catalog.partition_indexes import with_index
 from querysvc_catalog.service import CatalogService
 from querysvc_drivers.aws_json.dispatch import Caller, Document, Operation
 from querysvc_drivers.glue import decode, encode
@@ -19,11 +22,12 @@ def tables(catalog: CatalogService) -> dict[str, Operation]:
     """The operations on tables."""
 
     def create(request: Document, caller: Caller) -> Document:
-        decode.refuse(
-            request, (*_UNSUPPORTED, "OpenTableFormatInput", "PartitionIndexes"), "CreateTable"
-        )
+        decode.refuse(request, (*_UNSUPPORTED, "OpenTableFormatInput"), "CreateTable")
         value = _input(request)
-        catalog.create_table(decode.table(value, database_of(request), caller.principal.name))
+        table = decode.table(value, database_of(request), caller.principal.name)
+        for index in request.get("PartitionIndexes", ()):
+            table = with_index(table, decode.partition_index(index))
+        catalog.create_table(table)
         return {}
 
     def get(request: Document, caller: Caller) -> Document:
@@ -47,8 +51,13 @@ def tables(catalog: CatalogService) -> dict[str, Operation]:
         name: str = value["Name"]
         if request.get("Name", name).lower() != name.lower():
             raise InvalidInputError("A table cannot be renamed")
+        database = database_of(request)
+        full_name = TableName(database.catalog_name, database.name, name)
+        # No part of a TableInput: they stay as they are.
+        kept = catalog.get_table(full_name).partition_indexes
+        table = decode.table(value, database, caller.principal.name)
         catalog.update_table(
-            decode.table(value, database_of(request), caller.principal.name),
+            replace(table, partition_indexes=kept),
             expected_version=version_of(request.get("VersionId")),
             skip_archive=request.get("SkipArchive", False),
         )

@@ -288,16 +288,46 @@ def test_functions_live(glue: Any, database: str) -> None:
 def test_what_is_empty_is_empty_and_what_is_not_ours_is_said(
     glue: Any, table: dict[str, str]
 ) -> None:
-    assert glue.get_partition_indexes(**table)["PartitionIndexDescriptorList"] == []
     assert glue.get_catalog(CatalogId="000000000000")["Catalog"]["Name"] == "awsdatacatalog"
     assert glue.get_catalogs()["CatalogList"] == []
     assert glue.get_connections()["ConnectionList"] == []
     assert code_of(glue.get_connection, Name="c") == "EntityNotFoundException"
     assert code_of(glue.get_resource_policy) == "EntityNotFoundException"
     assert code_of(glue.list_jobs) == "UnknownOperationException"
-    index = {"Keys": ["day"], "IndexName": "i"}
-    refused = code_of(glue.create_partition_index, **table, PartitionIndex=index)
-    assert refused == "InvalidInputException"
+
+
+def test_partition_indexes_live(glue: Any, database: str) -> None:
+    table = {"DatabaseName": database, "TableName": "t"}
+
+    def told() -> dict[str, list[str]]:
+        found = glue.get_partition_indexes(**table)["PartitionIndexDescriptorList"]
+        assert all(index["IndexStatus"] == "ACTIVE" for index in found)
+        return {i["IndexName"]: [f"{k['Name']} {k['Type']}" for k in i["Keys"]] for i in found}
+
+    def refused(name: str, *keys: str) -> str:
+        index = {"Keys": list(keys), "IndexName": name}
+        return code_of(glue.create_partition_index, **table, PartitionIndex=index)
+
+    first = [{"Keys": ["day"], "IndexName": "By_Day"}]
+    glue.create_table(DatabaseName=database, TableInput=table_input(), PartitionIndexes=first)
+    for name, keys in (("both", ["day", "Region"]), ("region", ["region"])):
+        glue.create_partition_index(**table, PartitionIndex={"Keys": keys, "IndexName": name})
+    glue.update_table(DatabaseName=database, TableInput=table_input(Description="d"))
+    everything = {
+        "by_day": ["day date"],
+        "both": ["day date", "region string"],
+        "region": ["region string"],
+    }
+    assert told() == everything
+    assert refused("fourth", "region", "day") == "ResourceNumberLimitExceededException"
+    glue.delete_partition_index(**table, IndexName="Both")
+    assert refused("by_day", "region", "day") == "AlreadyExistsException"
+    assert refused("again", "day") == "AlreadyExistsException"
+    assert refused("twice", "day", "day") == "InvalidInputException"
+    assert refused("unknown", "nosuch") == "InvalidInputException"
+    gone = code_of(glue.delete_partition_index, **table, IndexName="both")
+    assert gone == "EntityNotFoundException"
+    assert told().keys() == everything.keys() - {"both"}
 
 
 def test_tags_live(glue: Any, database: str) -> None:

@@ -23,6 +23,7 @@ from querysvc_catalog.model import (
     DatabaseName,
     DataCatalog,
     DataCatalogType,
+    PartitionIndex,
     SerDeInfo,
     SortColumn,
     StorageDescriptor,
@@ -69,6 +70,7 @@ FULL_TABLE = Table(
     view_expanded_text="/* Presto View */",
     retention=7,
     created_by="arn:aws:iam::1:user/x",
+    partition_indexes=(PartitionIndex("by_day", ("dt",)),),
 )
 
 
