@@ -78,6 +78,8 @@ def serve(settings: Settings) -> None:
         for layer in application.engine.containment_report():
             if not (layer.is_available and layer.is_applied):
                 _log.warning("containment_layer_missing", layer=layer.name, detail=layer.detail)
+            else:
+                _log.info("containment_layer_holds", layer=layer.name, detail=layer.detail)
         pg = None if pg_listener is None else (pg_server(application), pg_listener)
         with flight_server(application):
             _run(http_application(application), settings, listener, pg)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from querysvc.engines.duckdb import priority
+from querysvc.engines.duckdb import priority, scratch
 from querysvc.engines.duckdb.messages import PeerClosedError, send_request
 from querysvc.engines.duckdb.priority import CpuUse
 from querysvc.engines.duckdb.requests import Cancel, EncodeText, Proceed, RunPlan, plan_objects
-from querysvc.engines.duckdb.sandbox import Layer
+from querysvc.engines.duckdb.sandbox import Layer, memory_layer
 from querysvc.engines.duckdb.settings import SupervisorSettings
 from querysvc.engines.duckdb.supervisor import Supervisor, WorkerProcess
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -36,6 +36,9 @@ _MEMORY_TOLERANCE: Final = 1.02
 """Of the limit: where a worker is killed, when it is seen."""
 _MEMORY_MAPPED_MAX: Final = 1.15
 """Of the limit: where the kernel refuses more. DuckDB's allocator maps more than it uses."""
+
+
+_SCRATCH_LOOK_SECONDS: Final = 0.1
 
 
 class Attachment(Protocol):
@@ -141,7 +144,7 @@ class DuckDBEngine:
 
     def containment_report(self) -> tuple[Layer, ...]:
         """Which layers of containment the workers have."""
-        return tuple(Layer(*layer) for layer in self._supervisor.layers())
+        return (*(Layer(*layer) for layer in self._supervisor.layers()), memory_layer())
 
     def close(self) -> None:
         """End all worker processes."""
@@ -210,6 +213,7 @@ class _Run:
         self._control = control
         self._deadline = time.monotonic() + limits.timeout_seconds
         self._kill_at: float | None = None
+        self._next_look = time.monotonic() + _SCRATCH_LOOK_SECONDS
         self._failure: QueryServiceError | Exception | None = None
         self._is_over = False
         self._only_estimates = False
@@ -285,6 +289,9 @@ class _Run:
             )
             self._kill_at = now
         self._watch_processor(worker)
+        if now >= self._next_look:
+            self._next_look = now + _SCRATCH_LOOK_SECONDS
+            self._watch_scratch(worker, now)
         if now >= self._deadline and self._failure is None:
             self._interrupt(
                 worker,
@@ -296,6 +303,17 @@ class _Run:
             )
         if self._kill_at is not None and now >= self._kill_at:
             worker.kill()
+
+    def _watch_scratch(self, worker: WorkerProcess, now: float) -> None:
+        limit = self._limits.spill_bytes
+        if (
+            self._failure is None
+            and scratch.used_bytes(worker.scratch) > limit + scratch.SLACK_BYTES
+        ):
+            self._failure = QueryServiceError(
+                ErrorCode.EXCEEDED_SPILL_LIMIT, f"Query exceeded its spill limit of {limit} bytes"
+            )
+            self._kill_at = now
 
     def _watch_processor(self, worker: WorkerProcess) -> None:
         used = priority.cpu_seconds(worker.pid) - self._cpu_began

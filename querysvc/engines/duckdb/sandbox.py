@@ -60,6 +60,8 @@ _DEVICES: Final = 0b0000_1000_0100_0000  # MAKE_CHAR, MAKE_BLOCK
 # (1.5.5: FileExists, then a null handle is dereferenced).
 _ENGINE_PATHS: Final = ("/proc/self/cgroup", "/proc/self/mountinfo", "/sys/fs/cgroup")
 
+_CONTROLLERS: Final = Path("/sys/fs/cgroup/cgroup.controllers")
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -111,6 +113,16 @@ def landlock_abi() -> int:
     """The kernel's Landlock version; 0 where there is none."""
     abi = int(_libc.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION))
     return max(abi, 0)
+
+
+def memory_layer() -> Layer:
+    """How workers' memory is held: it asks nothing of the kernel that could lack."""
+    try:
+        has_cgroup = "memory" in _CONTROLLERS.read_text().split()
+    except OSError:
+        has_cgroup = False
+    lack = "" if has_cgroup else "; the kernel offers no cgroup v2 memory controller here"
+    return Layer("memory", True, True, f"address space (RLIMIT_DATA) and samples{lack}")
 
 
 def _apply(name: str, settings: SandboxSettings) -> Layer:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from querysvc.engines.duckdb.engine import DuckDBEngine
+from querysvc.engines.duckdb.scratch import SLACK_BYTES
 from querysvc.engines.duckdb.settings import SupervisorSettings, WorkerSettings
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import ExecutionOutcome, TableColumn
@@ -216,6 +217,20 @@ def test_a_query_over_its_memory_is_ended_with_its_limit(
     )
     assert max(peaks) <= 1.1 * limit
     assert runner.total() == sum(range(500_000))
+
+
+def test_a_worker_that_fills_its_scratch_space_past_the_limit_is_ended(
+    runner: Runner, engine: DuckDBEngine
+) -> None:
+    limit = 1 << 20
+    running = runner.pool.submit(runner.run, ENDLESS, spill_bytes=limit)
+    busy_worker(engine)
+    (worker,) = engine._supervisor._lent
+    (worker.scratch / "mine").write_bytes(bytes(limit + SLACK_BYTES + 4096))
+    with pytest.raises(QueryServiceError) as caught:
+        running.result(timeout=5)
+    assert caught.value.code is ErrorCode.EXCEEDED_SPILL_LIMIT
+    assert not worker.scratch.exists()
 
 
 def test_a_refused_estimate_ends_the_run_with_the_refusal(runner: Runner) -> None:
