@@ -90,7 +90,8 @@ class RowStager:
                 parts.limits.file_bytes,
                 parts.limits.partitions_max,
             )
-            rows = self._stage(job, targets, context)
+            # A DELETE writes no rows: no process is needed for its files.
+            rows = self._stage(job, targets, context) if layout.columns else 0
             if keep is not None:
                 keep(spool)
         is_part = layout.iceberg is not None and layout.iceberg.marker is not None
