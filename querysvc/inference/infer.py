@@ -16,11 +16,13 @@ def infer(samples: tuple[Sample, ...]) -> Inferred:
     """The schema of a table over objects like these; INVALID_REQUEST when none can be read."""
     notes: list[str] = []
     drafts: list[tuple[Sample, Draft]] = []
+    unreadable: list[tuple[str, str]] = []
     for sample in samples:
         try:
             draft = container(sample) or text(sample)
         except UnreadableError as error:
             notes.append(f"{sample.key}: {error}")
+            unreadable.append((sample.key, str(error)))
             continue
         notes += [f"{sample.key}: {note}" for note in draft.notes]
         drafts.append((sample, draft))
@@ -28,7 +30,7 @@ def infer(samples: tuple[Sample, ...]) -> Inferred:
         raise QueryServiceError(
             ErrorCode.INVALID_REQUEST, "No sampled object can be read. " + "; ".join(notes[:3])
         )
-    return Inferred(_merged(drafts, notes), tuple(notes))
+    return Inferred(_merged(drafts, notes), tuple(notes), tuple(unreadable))
 
 
 def _merged(drafts: Sequence[tuple[Sample, Draft]], notes: list[str]) -> Schema:

@@ -38,6 +38,8 @@ class Inferred:
 
     schema: Schema
     disagreements: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """Keys and reasons; they stand among the disagreements, too."""
 
 
 class UnreadableError(Exception):

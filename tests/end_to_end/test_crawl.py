@@ -94,11 +94,12 @@ def test_what_is_wrong_with_a_table_comes_with_what_mends_it(
         "ALTER TABLE crawled.ill CHANGE COLUMN `id` `id` bigint;",
     ):
         assert told in text
-    for line in text.splitlines():
-        if line.startswith("    "):
-            service.client.run(line.strip("; "))
-    again = service.cli("doctor", "table", "crawled.ill").stdout.decode()
-    assert again.count("!") == 1, "the column without data is left"
+    for _ in ("the table", "its partitions, which then declare other columns"):
+        for line in text.splitlines():
+            if line.startswith("    "):
+                service.client.run(line.strip("; "))
+        text = service.cli("doctor", "table", "crawled.ill").stdout.decode()
+    assert text.count("!") == 1, "the column without data is left"
 
 
 def test_doctor_still_takes_settings(service: RunningService) -> None:

@@ -260,3 +260,23 @@ def test_policy_of_a_new_primary_work_group_is_a_setting(
         register(service)
         value, execution = answer(service, "SELECT count(*) FROM archived")
         assert (value, execution["statistics"]["skipped_archived_objects"]) == (6, 1)
+
+
+@pytest.mark.parametrize(
+    ("table", "problem", "first"),
+    [
+        ("mixed", "mixed storage classes", "mixed/part=2/p.parquet"),
+        ("archived", "archived objects", "archived/part=0/p.parquet"),
+    ],
+)
+def test_a_checkup_tells_of_storage_classes_and_how_to_leave_the_objects_out(
+    lake: RunningService, table: str, problem: str, first: str
+) -> None:
+    path = f"/v1/catalogs/awsdatacatalog/databases/default/tables/{table}/checkup"
+    found = {one["problem"]: one for one in lake.client.get(path)["findings"]}
+    assert first in found[problem]["detail"]
+    part = first.partition("part=")[2][0]
+    assert (
+        found[problem]["statement"]
+        == f"ALTER TABLE default.{table} DROP PARTITION (part = '{part}')"
+    )
