@@ -67,8 +67,10 @@ FOUND = {
     "small": (
         "small files",
         "100 objects of",
-        "CREATE TABLE checked.small_compacted WITH (format = 'PARQUET',"
-        " partitioned_by = ARRAY['day']) AS TABLE checked.small",
+        (
+            "CREATE TABLE checked.small_compacted WITH (format = 'PARQUET',"
+            " partitioned_by = ARRAY['day']) AS TABLE checked.small"
+        ),
     ),
     "hollow": ("empty objects", "1 objects have no bytes", None),
     "damaged": (
@@ -126,3 +128,13 @@ def test_small_files_and_damage_are_gone_when_the_statements_ran(checked: Runnin
     count = checked.client.run("SELECT count(*) FROM checked.small_compacted")
     assert list(checked.client.rows(count["id"])) == [[200]]
     assert findings(checked, "small_compacted") == []
+
+
+def test_a_crawl_shows_where_objects_disagree(checked: RunningService) -> None:
+    body = {"location": f"{ROOT}/drifted/", "table": "merged", "database": "checked"}
+    (found,) = checked.client.post("/v1/crawl", body)["tables"]
+    assert "`id` string" in found["statement"]
+    (told,) = found["disagreements"]
+    assert "day=2/a.parquet: column id is string, elsewhere bigint: string" in told
+    printed = checked.cli("crawl", f"{ROOT}/drifted/", "--table", "merged").stdout.decode()
+    assert told in printed

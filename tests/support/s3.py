@@ -41,6 +41,17 @@ class S3Server:
     process_id: int | None = None
     certificate: Path | None = None
     """What the server's TLS is trusted by; None where it speaks plain HTTP."""
+    log: Path | None = None
+    """Where versitygw writes a line for each request."""
+
+    def requests(self, since: int = 0) -> list[tuple[str, str, str]]:
+        """(method, path, query) of each request that the log tells of from this byte on."""
+        assert self.log is not None, "only versitygw keeps a log"
+        with self.log.open("rb") as log:
+            log.seek(since)
+            lines = log.read().decode().splitlines()
+        found = [[part.strip() for part in line.split("|")] for line in lines if "| vgw |" in line]
+        return [(parts[5], parts[6], parts[8]) for parts in found]
 
     def client(self, region: str | None = None) -> Any:
         """A boto3 client, for preparing and checking."""
@@ -143,7 +154,8 @@ def versitygw(folder: Path, certificate: Path | None = None) -> Iterator[S3Serve
         try:
             url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
             wait_until_answering(url, process, certificate=certificate)
-            yield S3Server(url, process_id=process.pid, certificate=certificate)
+            own = folder / "log"
+            yield S3Server(url, process_id=process.pid, certificate=certificate, log=own)
         finally:
             process.terminate()
             process.wait(timeout=10)
