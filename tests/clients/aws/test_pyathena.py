@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import functools
+import importlib
+import inspect
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -14,6 +17,13 @@ from tests.clients.aws.conftest import BUCKET, OUTPUT, REGION, Aws
 from tests.support.s3 import S3Server
 
 pyathena = pytest.importorskip("pyathena")
+
+
+BIRTHDAYS = [
+    (1, datetime.date(1815, 12, 10)),
+    (2, datetime.date(1906, 12, 9)),
+    (3, None),
+]
 
 
 @pytest.fixture
@@ -115,30 +125,97 @@ def test_a_cursor_counts_what_it_wrote(connection: Any, shop: str) -> None:
     cursor.execute("DROP TABLE copied")
 
 
-def test_an_arrow_cursor_reads_what_was_unloaded(
+@pytest.fixture
+def everywhere(
     aws: Aws, s3: S3Server, shared_keys: None, shop: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pyathena.arrow.cursor import ArrowCursor
-
+) -> Any:
+    """What connects with the endpoints of the environment, as the frames' cursors need them."""
     # boto3 reads endpoints from the environment; Arrow's S3, which PyAthena uses too, does not.
     other_s3 = functools.partial(pyarrow.fs.S3FileSystem, endpoint_override=s3.url)
     monkeypatch.setattr(pyarrow.fs, "S3FileSystem", other_s3)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_ATHENA", aws.service.url)
-    with pyathena.connect(
+    return functools.partial(
+        pyathena.connect,
         region_name=REGION,
         aws_access_key_id=aws.access_key,
         aws_secret_access_key=aws.secret_key,
         s3_staging_dir=OUTPUT,
         schema_name="shop",
         poll_interval=0.1,
-        cursor_class=ArrowCursor,
-        cursor_kwargs={"unload": True},
-    ) as connection:
-        cursor = connection.cursor()
-        table = cursor.execute("SELECT id, name, born FROM people").as_arrow()
-    assert sorted(table.column("id").to_pylist()) == [1, 2, 3]
-    assert cursor.data_manifest_location.endswith("-manifest.csv")
+    )
+
+
+CURSORS = [
+    ("cursor", "", {}),
+    ("arrow", "Arrow", {"unload": True}),
+    ("pandas", "Pandas", {"unload": True}),
+    ("polars", "Polars", {"unload": True}),
+    ("s3fs", "S3FS", {}),
+]
+"""PyAthena's packages, their classes' names, and how they read what was unloaded."""
+
+
+@pytest.mark.filterwarnings("ignore:engine=.auto. is deprecated")  # PyAthena asks pandas so
+@pytest.mark.parametrize(("package", "prefix", "unload"), CURSORS, ids=[c[0] for c in CURSORS])
+def test_every_cursor_reads_the_same_rows(
+    everywhere: Any, package: str, prefix: str, unload: dict[str, bool]
+) -> None:
+    base = "pyathena" if package == "cursor" else f"pyathena.{package}"
+    plain = getattr(importlib.import_module(f"{base}.cursor"), f"{prefix}Cursor")
+    later = getattr(importlib.import_module(f"{base}.async_cursor"), f"Async{prefix}Cursor")
+    sql = "SELECT id, born FROM people ORDER BY id"
+    for options in [{}, unload] if unload else [{}]:
+        with everywhere(cursor_class=plain, cursor_kwargs=options) as connection:
+            cursor = connection.cursor()
+            cursor.execute(sql)
+            rows = [(row[0], _day(row[1])) for row in cursor.fetchall()]
+            assert rows == BIRTHDAYS
+            if options:
+                assert cursor.data_manifest_location.endswith("-manifest.csv")
+    with everywhere(cursor_class=later) as connection:
+        _, future = connection.cursor().execute(sql)
+        assert [row[0] for row in future.result().fetchall()] == [1, 2, 3]
+
+
+def test_every_cursor_of_asyncio_reads_the_same_rows(everywhere: Any) -> None:
+    from pyathena.aio.connection import AioConnection
+
+    async def read(package: str, prefix: str) -> list[int]:
+        base = "pyathena.aio" if package == "cursor" else f"pyathena.aio.{package}"
+        kind = getattr(importlib.import_module(f"{base}.cursor"), f"Aio{prefix}Cursor")
+        async with await AioConnection.create(**everywhere.keywords) as connection:
+            cursor = connection.cursor(kind)
+            await cursor.execute("SELECT id FROM people ORDER BY id")
+            rows = cursor.fetchall()  # the frames' are at hand, the plain one's are awaited
+            return [row[0] for row in (await rows if inspect.isawaitable(rows) else rows)]
+
+    async def read_all() -> list[list[int]]:
+        return [await read(package, prefix) for package, prefix, _ in CURSORS]
+
+    assert asyncio.run(read_all()) == [[1, 2, 3]] * len(CURSORS)
+
+
+def test_frames_hold_the_rows_as_their_libraries_do(everywhere: Any) -> None:
+    from pyathena.arrow.cursor import ArrowCursor
+    from pyathena.pandas.cursor import PandasCursor
+    from pyathena.polars.cursor import PolarsCursor
+
+    sql = "SELECT id, name, born FROM people ORDER BY id"
+    with everywhere() as connection:
+        table = connection.cursor(ArrowCursor).execute(sql).as_arrow()
+        assert table.column("id").to_pylist() == [1, 2, 3]
+        frame = connection.cursor(PandasCursor).execute(sql).as_pandas()
+        assert list(frame["id"]) == [1, 2, 3]
+        polars = connection.cursor(PolarsCursor).execute(sql).as_polars()
+        assert polars["id"].to_list() == [1, 2, 3]
+
+
+def _day(value: Any) -> datetime.date | None:
+    """A date as Python has it: pandas reads timestamps, and NaT for NULL."""
+    if value is None or value != value:  # NaT differs from itself
+        return None
+    return value.date() if isinstance(value, datetime.datetime) else value
 
 
 def test_a_dictionary_cursor_reads_by_name(connection: Any, shop: str) -> None:
