@@ -52,6 +52,7 @@ from querysvc.service.gate import GateLimits, GatePool
 from querysvc.service.gate_process import OPERATIONS
 from querysvc.service.housekeeping import Housekeeping, Task
 from querysvc.service.inspection import Inspector
+from querysvc.service.optimizing import OptimizeExecutor
 from querysvc.service.policies import Policies
 from querysvc.service.prepared import PreparedExecutor, PreparedStatements
 from querysvc.service.queries import QueryService, QueryServiceParts
@@ -67,6 +68,7 @@ from querysvc.service.system_listing import Listing
 from querysvc.service.system_metadata import SystemMetadata
 from querysvc.service.system_tables import SystemTablePlanner, SystemTables
 from querysvc.service.table_checkup import TableCheckup
+from querysvc.service.table_turns import TableTurns
 from querysvc.service.tags import ResourceTags
 from querysvc.service.upkeep import Upkeep
 from querysvc.service.watch import Watchers
@@ -90,7 +92,7 @@ from querysvc.storage.guard import StorageGuard
 from querysvc.storage.publish import ResultPublisher
 from querysvc.storage.s3_connection import S3Connection
 from querysvc.telemetry import Metrics
-from querysvc.write_plan import ChangeRows, FileWrite
+from querysvc.write_plan import ChangeRows, FileWrite, OptimizeTable
 from querysvc_catalog.service import CatalogService
 from querysvc_catalog.sql import SqlCatalogRepository
 from querysvc_drivers.pgwire import GATE_OPERATIONS
@@ -112,6 +114,7 @@ class Application:
     engine: DuckDBEngine
     storage: StorageClient
     publisher: ResultPublisher
+    iceberg: IcebergReader
     queries: QueryService
     work_groups: WorkGroupService
     saved: SavedStatements
@@ -218,10 +221,10 @@ class Application:
         stack.callback(self._encoder.close)
         self._writes = WriteParts(self.state, self.publisher, self.catalog)
         self._objects = _Objects(self.storage, self.publisher)
-        self._iceberg = IcebergReader(self.catalog, self._objects)
+        self.iceberg = IcebergReader(self.catalog, self._objects)
 
     def _open_views(self) -> None:
-        metadata = SystemMetadata(CatalogMetadata(self.catalog, self._iceberg))
+        metadata = SystemMetadata(CatalogMetadata(self.catalog, self.iceberg))
         self.views = CatalogViews(
             self._catalog_repository, metadata, self.policies, self._audit, self._clock.now
         )
@@ -315,7 +318,7 @@ class Application:
             self._guard,
             self.gateway.expect,
             self.state,
-            iceberg=self._iceberg,
+            iceberg=self.iceberg,
         )
         address = f"http://{self.settings.host}:{self.settings.port}"
         tables = SystemTables(self._listing_of, self.state, self._node, address)
@@ -323,7 +326,9 @@ class Application:
 
     def _listing_of(self, principal: Principal) -> Listing:
         # `"t$partitions"` has no place to tell a listing's age: it takes a new one.
-        return Listing(self.views.catalog(principal), self._discovery(validity_seconds=0))
+        return Listing(
+            self.views.catalog(principal), self._discovery(validity_seconds=0), self.iceberg
+        )
 
     def _discovery(self, validity_seconds: float) -> PartitionDiscovery:
         folders, seconds = _Directories(self.storage), self._clock.steady_seconds
@@ -353,7 +358,7 @@ class Application:
 
     def _executors(self, planner: QueryPlanner) -> dict[type, StatementExecutor]:
         """Who runs which statement: a new kind of statement is registered here."""
-        writing = self._writer_parts(planner)
+        writing, turns = self._writer_parts(planner), TableTurns()
         ddl = DdlStatements(self.views.catalog, _Directories(self.storage), self._objects)
         return {
             AnalysedStatement: SelectExecutor(
@@ -365,7 +370,8 @@ class Application:
             Explain: ExplainExecutor(planner, self.engine, self._clock),
             **dict.fromkeys(get_args(Statement), ddl),
             **dict.fromkeys(get_args(FileWrite), WriteExecutor(writing)),
-            ChangeRows: RowChangeExecutor(RowStager(writing), self._iceberg),
+            ChangeRows: RowChangeExecutor(RowStager(writing), self.iceberg, turns),
+            OptimizeTable: OptimizeExecutor(RowStager(writing), self.iceberg, turns),
             **dict.fromkeys(
                 get_args(Prepared), PreparedExecutor(self._prepared, self.saved, self.gate)
             ),
@@ -392,7 +398,7 @@ class Application:
             encoder=self._encoder,
             parts=self._writes,
             policies=self.policies,
-            iceberg=self._iceberg,
+            iceberg=self.iceberg,
             directory=self._directory.staging(),
             clock=self._clock,
             limits=WriteLimits(

@@ -133,7 +133,9 @@ def pg_server(application: Application) -> PgServer:
         queries=application.queries,
         parameter_types=ParameterTypes(gate, views.metadata, SystemClock()),
         metadata_of=views.metadata,
-        catalog=CatalogQueries(gate, lambda principal: Listing(views.catalog(principal))),
+        catalog=CatalogQueries(
+            gate, lambda principal: Listing(views.catalog(principal), iceberg=application.iceberg)
+        ),
     )
     return PgServer(PgServices(session, application.authenticator, tls, binding))
 
@@ -155,7 +157,7 @@ def flight_server(application: Application) -> Iterator[None]:
     services = FlightServices(
         application.queries,
         ParameterTypes(application.gate, views.metadata, SystemClock()),
-        lambda principal: Listing(views.catalog(principal)),
+        lambda principal: Listing(views.catalog(principal), iceberg=application.iceberg),
         with_api_keys(application.authenticator.authenticate),
     )
     certificate, key = settings.tls_certificate_file, settings.tls_key_file

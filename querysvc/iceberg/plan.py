@@ -61,7 +61,7 @@ def scan_table(table: IcebergTable, reference: TableReference, describe: Describ
     """The files of the reference's snapshot that its domains leave, and how they are read."""
     schema = table.schema_of(reference.snapshot_id)
     wanted = row_filter(reference.domains, reference.columns, schema)
-    found = data_files(table, reference.snapshot_id, wanted)
+    found = data_files(table, reference.snapshot_id, wanted, only=reference.only_files)
     _check_readable(table, found)
     names = _names(table)
     fields = {field.name.lower(): field for field in schema.fields}
@@ -126,7 +126,7 @@ def _field(field: NestedField, names: Mapping[int, tuple[str, ...]]) -> IcebergF
         field.field_id,
         to_trino(field.field_type),
         tuple(_field(child, names) for child in _children(field.field_type)),
-        None if default is None else _literal(field.field_type, default),
+        None if default is None else literal_of(field.field_type, default),
         names.get(field.field_id, ()),
     )
 
@@ -199,7 +199,7 @@ def _constants(
             continue
         source = _source(schema, field)
         if source is not None:
-            yield field.source_id, _literal(source.field_type, file.partition[index])
+            yield field.source_id, literal_of(source.field_type, file.partition[index])
 
 
 def _source(schema: Schema, field: PartitionField) -> NestedField | None:
@@ -211,11 +211,11 @@ def _partition_path(table: IcebergTable, file: DataFile) -> str:
     return (
         ""
         if spec.is_unpartitioned()
-        else spec.partition_to_path(file.partition, _any_schema(table, spec))
+        else spec.partition_to_path(file.partition, schema_of_spec(table, spec))
     )
 
 
-def _any_schema(table: IcebergTable, spec: PartitionSpec) -> Schema:
+def schema_of_spec(table: IcebergTable, spec: PartitionSpec) -> Schema:
     """A schema that knows all the columns that a spec is made of."""
     wanted = {field.source_id for field in spec.fields}
     for schema in (table.metadata.schema(), *reversed(table.metadata.schemas)):
@@ -224,7 +224,7 @@ def _any_schema(table: IcebergTable, spec: PartitionSpec) -> Schema:
     return table.metadata.schema()
 
 
-def _literal(type_: IcebergType, value: Any) -> LiteralValue:
+def literal_of(type_: IcebergType, value: Any) -> LiteralValue:
     """A value of pyiceberg's as the typed tree has it."""
     if value is None:
         return None

@@ -56,9 +56,16 @@ class FileScan:
 
 
 def data_files(
-    table: IcebergTable, snapshot_id: int | None = None, row_filter: BooleanExpression = ALL
+    table: IcebergTable,
+    snapshot_id: int | None = None,
+    row_filter: BooleanExpression = ALL,
+    *,
+    only: frozenset[str] | None = None,
 ) -> FileScan:
-    """Read a snapshot's manifests; the filter keeps too much, never too little."""
+    """Read a snapshot's manifests; the filter keeps too much, never too little.
+
+    `only` are the paths of files to keep, where they are known.
+    """
     snapshot = table.snapshot(snapshot_id)
     if snapshot is None:
         return FileScan((), ())
@@ -74,7 +81,8 @@ def data_files(
     files = [
         ScanFile(entry.data_file, _sequence(entry), index.of(entry))
         for entry in _entries(table, kept)
-        if filters.keeps_file(entry.data_file)
+        if (only is None or entry.data_file.file_path in only)
+        and filters.keeps_file(entry.data_file)
     ]
     used = sorted({one for file in files for one in file.deletes})
     places = {old: new for new, old in enumerate(used)}

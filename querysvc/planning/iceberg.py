@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol  # rows of any type
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import StoredObject, TableColumn, TableReference, TableScan, TableVersion
@@ -70,6 +70,18 @@ class IcebergReader:
         from querysvc.iceberg.plan import scan_table
 
         return scan_table(self.tables.load(reference.table), reference, self._describe)
+
+    def told_columns(self, entry: Table, suffix: str) -> tuple[TableColumn, ...]:
+        """The columns of `"t$<suffix>"`, which tells of a table."""
+        from querysvc.iceberg.metadata_tables import columns_of_told
+
+        return columns_of_told(self.tables.load(entry), suffix)
+
+    def told_rows(self, entry: Table, suffix: str) -> Iterator[tuple[Any, ...]]:
+        """Its rows: literal values, lists for arrays and rows, dicts for maps."""
+        from querysvc.iceberg.metadata_tables import rows_of_told
+
+        return rows_of_told(self.tables.load(entry), suffix)
 
     def holds_commit(self, entry: Table, query_id: str) -> bool:
         """Whether a table has a snapshot or a file that a query made."""

@@ -21,6 +21,11 @@ from querysvc_catalog.types import parse_type as parse_hive_type
 PARTITIONS: Final = "$partitions"
 PROPERTIES: Final = "$properties"
 REJECTS_SUFFIX: Final = "$rejects"
+ICEBERG_SUFFIXES: Final = (
+    *(PARTITIONS, "$snapshots", "$history", "$files", "$manifests", "$refs"),
+    "$metadata_log_entries",
+)
+"""Of tables that tell of an Iceberg table."""
 TOLD_OF_TABLE: Final = "SYSTEM_TABLE"
 """The type of relations that tell of a table; no table in the catalog has it."""
 _HIDDEN = (
@@ -73,6 +78,8 @@ class CatalogMetadata:
         found = self.relation(catalog, database, name)
         if self._iceberg is None or not isinstance(found, TableInfo) or not found.table.is_iceberg:
             raise not_versioned()
+        if found.table.table_type == TOLD_OF_TABLE:
+            raise not_versioned()
         snapshot_id = self._iceberg.snapshot_id(found.table, version)
         columns = self.columns(found.table, snapshot_id)
         return replace(found, columns=columns, snapshot_id=snapshot_id)
@@ -83,6 +90,8 @@ class CatalogMetadata:
         table = None if base is None else self._catalog.find_table(replace(name, name=base))
         if table is None or table.is_view:
             return None
+        if table.is_iceberg and self._iceberg is not None:
+            return self._about_iceberg(self._iceberg, table, name.name)
         if name.name.endswith(REJECTS_SUFFIX):
             return self._rejects(table)
         if name.name.endswith(PARTITIONS):
@@ -92,6 +101,20 @@ class CatalogMetadata:
         if not columns:
             return None
         return TableInfo(replace(table, name=name.name, table_type=TOLD_OF_TABLE), columns)
+
+    def _about_iceberg(self, reader: IcebergReader, table: Table, name: str) -> TableInfo | None:
+        """`"t$snapshots"` and the others that Trino's Iceberg connector has."""
+        suffix = name.rpartition("$")[2]
+        if f"${suffix}" == PROPERTIES:
+            columns: tuple[TableColumn, ...] = (
+                TableColumn("key", VARCHAR),
+                TableColumn("value", VARCHAR),
+            )
+        elif f"${suffix}" in ICEBERG_SUFFIXES:
+            columns = reader.told_columns(table, suffix)
+        else:
+            return None
+        return TableInfo(replace(table, name=name, table_type=TOLD_OF_TABLE), columns)
 
     def _rejects(self, table: Table) -> TableInfo | None:
         """`"t$rejects"`: the rows that t sets aside; it is t's objects that are read."""
@@ -113,7 +136,7 @@ class CatalogMetadata:
 
 def table_told_of(name: str) -> str | None:
     """The table that a name such as `t$partitions` tells of."""
-    for suffix in (PARTITIONS, PROPERTIES, REJECTS_SUFFIX):
+    for suffix in (*ICEBERG_SUFFIXES, PROPERTIES, REJECTS_SUFFIX):
         if name.endswith(suffix) and name != suffix:
             return name.removesuffix(suffix)
     return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final  # rows of any type
 
 from querysvc.errors import QueryServiceError
 from querysvc.plan import Domain, TableColumn, TableReference
 from querysvc.planning.discovery import PartitionDiscovery
+from querysvc.planning.iceberg import IcebergReader
 from querysvc.planning.metadata import PROPERTIES, table_columns, table_told_of
 from querysvc.planning.partitions import PartitionSelector
 from querysvc.planning.views import view_info
@@ -21,7 +23,6 @@ from querysvc.service.system_metadata import (
     virtual_columns,
 )
 from querysvc.sql.metadata import ViewInfo
-from querysvc.tree import LiteralValue
 from querysvc.types.algebra import TrinoType
 from querysvc_catalog.errors import EntityNotFoundError
 from querysvc_catalog.model import DatabaseName, DataCatalog, Table, TableName
@@ -78,10 +79,14 @@ class Listing:
     """Lists what the catalog holds, and the virtual tables beside."""
 
     def __init__(
-        self, catalog: CatalogService, discovery: PartitionDiscovery | None = None
+        self,
+        catalog: CatalogService,
+        discovery: PartitionDiscovery | None = None,
+        iceberg: IcebergReader | None = None,
     ) -> None:
         self._catalog = catalog
         self._discovery = discovery
+        self._iceberg = iceberg
 
     def catalogs(self, wanted: Wanted) -> list[str]:
         """Catalogs by name."""
@@ -126,7 +131,7 @@ class Listing:
                     yield ColumnEntry(output.name, output.type)
         else:
             comments = {c.name: c.comment for c in (*table.columns, *table.partition_keys)}
-            for column in _columns(table):
+            for column in self._columns(table):
                 if not column.is_hidden:
                     comment = comments.get(column.name)
                     yield ColumnEntry(column.name, column.type, comment, column.is_partition_key)
@@ -136,9 +141,12 @@ class Listing:
         view = _view(entry.table) if entry.table is not None and entry.is_view else None
         return None if view is None else view.sql
 
-    def rows_of_table(self, reference: TableReference) -> Iterator[tuple[LiteralValue, ...]]:
-        """What `"t$partitions"` or `"t$properties"` tells: keys' values, or the properties."""
+    def rows_of_table(self, reference: TableReference) -> Iterator[tuple[Any, ...]]:
+        """What `"t$partitions"`, `"t$properties"` tells, or another of an Iceberg table."""
         told = reference.table
+        if told.is_iceberg and self._iceberg is not None:
+            yield from self._iceberg_rows(self._iceberg, told)
+            return
         if told.name.endswith(PROPERTIES):
             yield tuple(told.parameters.get(column.name) for column in reference.columns)
             return
@@ -146,6 +154,23 @@ class Listing:
         selector = PartitionSelector(self._catalog, discovery=self._discovery)
         selection = selector.select(replace(reference, table=base), datetime.now(UTC))
         yield from (partition.values for partition in selection.partitions)
+
+    def _iceberg_rows(self, reader: IcebergReader, told: Table) -> Iterator[tuple[Any, ...]]:
+        if told.name.endswith(PROPERTIES):
+            return iter(sorted(told.parameters.items()))
+        return reader.told_rows(told, told.name.rpartition("$")[2])
+
+    def _columns(self, table: Table) -> tuple[TableColumn, ...]:
+        """One table with a wrong definition must not hide the others."""
+        if table.is_iceberg and self._iceberg is not None:
+            # The catalog's entry has the columns that may be known, the metadata their types.
+            known = {column.name for column in table.columns}
+            with contextlib.suppress(QueryServiceError):
+                return tuple(c for c in self._iceberg.columns(table) if c.name in known)
+        try:
+            return table_columns(table)
+        except QueryServiceError:
+            return ()
 
     def _catalogs(self) -> Iterator[DataCatalog]:
         token = None
@@ -189,16 +214,6 @@ def wanted_names(domain: Domain | None) -> Names:
 
 def _chosen(names: Iterable[str], wanted: Names) -> list[str]:
     return sorted(name for name in names if wanted is None or name in wanted)
-
-
-# One table with a wrong definition must not hide the others.
-
-
-def _columns(table: Table) -> tuple[TableColumn, ...]:
-    try:
-        return table_columns(table)
-    except QueryServiceError:
-        return ()
 
 
 def _view(table: Table) -> ViewInfo | None:

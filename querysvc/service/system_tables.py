@@ -37,6 +37,7 @@ _FIRST_ID: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PICOSECONDS: Final = 10**12
 
+_MAP_KEY: Final = "map(array(K),array(V))"
 Row = tuple[Any, ...]
 """Literal values as `querysvc.tree` has them, lists for arrays; of any type: hence Any."""
 
@@ -310,9 +311,26 @@ def _counted(scan: tree.Scan, count: int) -> tree.Subquery:
 
 
 def _literal(type_: TrinoType, value: Any) -> tree.Expression:
-    if isinstance(type_, algebra.Array) and value is not None:
-        items = tuple(tree.Literal(type=type_.element, value=item) for item in value)
-        return tree.ArrayConstructor(type=type_, items=items)
+    """A value as an expression: lists for arrays and rows, dicts for maps."""
+    if value is None:
+        return tree.Literal(type=type_, value=None)
+    match type_:
+        case algebra.Array(element):
+            items = tuple(_literal(element, item) for item in value)
+            return tree.ArrayConstructor(type=type_, items=items)
+        case algebra.Row(fields):
+            return tree.RowConstructor(
+                type=type_,
+                items=tuple(
+                    _literal(field.type, item) for field, item in zip(fields, value, strict=True)
+                ),
+            )
+        case algebra.Map(key, item):
+            sides = (
+                _literal(algebra.Array(key), list(value)),
+                _literal(algebra.Array(item), list(value.values())),
+            )
+            return tree.Call(type_, "map", _MAP_KEY, sides)
     return tree.Literal(type=type_, value=value)
 
 
