@@ -4,11 +4,14 @@
     $1                     ?, with the order in which values are to be given
     LIMIT n OFFSET m       OFFSET m LIMIT n
     E'…', $$…$$            '…'
+    extract(epoch from x)  to_unixtime(x)
 What Trino does otherwise, or has not, is refused by name and never bent: ILIKE, ~, SIMILAR TO …
 """
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +53,8 @@ _NOT_FUNCTIONS: Final = frozenset(
     }
 )
 """Words before a parenthesis that is no argument list."""
+_ISO_INSTANT: Final = re.compile(r"'(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?)Z'")
+"""As Grafana and JSON write an instant: PostgreSQL casts it, Trino wants a space and the zone."""
 _COUNTS: Final = ("OFFSET", "LIMIT")
 _INTEGER_NAMES: Final = frozenset({"int", "int2", "int4", "int8", "integer", "bigint", "smallint"})
 _CALL_TAILS: Final = frozenset({"OVER", "FILTER"})
@@ -129,8 +134,21 @@ class _Translator:
             self._type(token, is_postgresql=False)
         elif token.key in _COUNTS:
             self._counts(token)
+        elif token.key == "EXTRACT":
+            self._extract(token)
         else:
             self._plain(token)
+
+    def _extract(self, token: Token) -> None:
+        """Trino has no field EPOCH, but the function."""
+        cursor = Cursor(self._tokens, self._at)
+        if not cursor.take("EXTRACT", "(", "EPOCH", "FROM"):
+            self._plain(token)
+            return
+        self._emit(token, "to_unixtime")
+        self._insert(len(self._out), Kind.SYMBOL, "(")
+        self._calls.append("TO_UNIXTIME")
+        self._at = cursor.at
 
     def _plain(self, token: Token) -> None:
         self._at += 1
@@ -169,10 +187,14 @@ class _Translator:
         token = self._tokens[self._at]
         self._at += 1
         start = self._operand(self._last())
+        literal = self._out[start] if start == self._last() else None
         self._insert(start, Kind.WORD, "CAST")
         self._insert(start + 1, Kind.SYMBOL, "(")
         self._insert(len(self._out), Kind.WORD, " AS")
         self._type(token, is_postgresql=True)
+        if literal is not None and self._out[-1].text.startswith(" timestamp"):
+            text = _ISO_INSTANT.sub(r"'\1 \2 UTC'", literal.text)
+            self._out[start + 2] = dataclasses.replace(literal, text=text)
         self._insert(len(self._out), Kind.SYMBOL, ")")
 
     def _type(self, token: Token, *, is_postgresql: bool) -> None:

@@ -142,8 +142,9 @@ def test_pgjdbc_verifies_and_proves(secure: PgStack, certificate: Path, key: str
     told = {"ssl": "true", "sslmode": "verify-full", "sslrootcert": str(certificate)}
     with connect(secure.port, user="ada", password=key, **told) as connection:
         assert ask(connection.jconn, "SELECT current_user") == [["ada"]]
-    with pytest.raises(Exception, match="password authentication failed"):
+    with pytest.raises(Exception, match="password authentication failed") as raised:
         connect(secure.port, user="ada", password="wrong", **told)
+    assert str(raised.value.getSQLState()) == "28P01"
 
 
 def test_psqlodbc_verifies_and_proves(

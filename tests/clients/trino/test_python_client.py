@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +18,8 @@ trino = pytest.importorskip("trino")
 
 import sqlalchemy as sa  # noqa: E402 - after the check that the client is there
 
-from tests.support.trino_stack import Stack  # noqa: E402
+from querysvc_drivers.trino import TrinoSettings  # noqa: E402
+from tests.support.trino_stack import Stack, trino_stack  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the client's and the dialect's own
 
@@ -33,8 +37,8 @@ def connection(stack: Stack) -> Iterator[Any]:
     connection.close()
 
 
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + 5
+def until(condition: Any, seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -145,6 +149,22 @@ def test_errors_are_the_clients_own_kinds(connection: Any) -> None:
         ask(connection, "SELECT\n  nope FROM nation")
     assert raised.value.error_name == "COLUMN_NOT_FOUND"
     assert raised.value.message == "line 2:3: Column 'nope' cannot be resolved"
+
+
+def test_a_killed_client_frees_the_engine(tmp_path: Path) -> None:
+    client = (
+        "import sys, trino\n"
+        "cursor = trino.dbapi.connect(host='127.0.0.1', port=int(sys.argv[1]), user='eve',"
+        " catalog='tpch', schema='tiny').cursor()\n"
+        "cursor.execute('SELECT count(*) FROM lineitem a, lineitem b WHERE a.comment < b.comment')"
+    )
+    with trino_stack(tmp_path, TrinoSettings(client_timeout_seconds=1)) as own:
+        process = subprocess.Popen([sys.executable, "-c", client, str(own.port)])
+        until(lambda: own.engine.running == 1, 20)
+        process.kill()
+        process.wait(10)
+        until(lambda: own.engine.running == 0)
+    assert TrinoSettings().client_timeout_seconds + 5 < 60
 
 
 def test_a_transaction_runs_queries_and_ends(stack: Stack) -> None:

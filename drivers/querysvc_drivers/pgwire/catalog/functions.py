@@ -371,6 +371,7 @@ STATIC: Final[Mapping[str, Function]] = {
     "_contains": Function((2, 2), BOOL, contains),
     "array_to_string": Function((2, 3), TEXT, array_to_string),
     "array_length": Function((1, 2), INT4, array_length),
+    "array_size": Function((1, 2), INT4, array_length),  # as sqlglot writes array_length
     "array_upper": Function((1, 2), INT4, array_length),
     "array_lower": Function((1, 2), INT4, lambda array, _=1: 1 if items_of(array) else None),
     "cardinality": Function((1, 1), INT4, lambda array: len(items_of(array) or [])),
@@ -379,6 +380,7 @@ STATIC: Final[Mapping[str, Function]] = {
     "array_cat": Function((2, 2), TEXTS, array_concat),
     "generate_series": Function((2, 3), OIDS, series),
     "quote_ident": Function((1, 1), TEXT, lambda text: text and quote_identifier(text)),
+    "parse_ident": Function((1, 2), TEXTS, lambda t, *_: t and json.dumps(_name_parts(t))),
     "quote_literal": Function((1, 1), TEXT, lambda t: t and "'" + str(t).replace("'", "''") + "'"),
     "regexp_replace": Function((3, 4), TEXT, _regexp_replace),
     "string_to_array": Function((2, 2), TEXTS, _string_to_array),

@@ -367,6 +367,9 @@ _ROWS: Final[Mapping[str, Callable[[Snapshot], Iterator[Row]]]] = {
     "pg_type": _types,
     "pg_user": _users,
     "pg_views": _views,
+    "information_schema.character_sets": _constant(
+        {"character_set_name": "UTF8", "character_repertoire": "UCS", "form_of_use": "UTF8"}
+    ),
     "information_schema.columns": _information_columns,
     "information_schema.schemata": _schemata,
     "information_schema.tables": _information_tables,

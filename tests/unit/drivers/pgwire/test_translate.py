@@ -14,6 +14,13 @@ from querysvc_drivers.pgwire.translate import translate
     [
         ("SELECT 1::int", "SELECT CAST(1 AS int)"),
         ("SELECT 'x'::text || 'y'", "SELECT CAST('x' AS varchar) || 'y'"),
+        ("SELECT extract(EPOCH FROM x)::int", "SELECT CAST(to_unixtime(x) AS integer)"),
+        ("SELECT extract(year FROM x)", "SELECT extract(year FROM x)"),
+        (
+            "SELECT '2020-01-02T03:04:05.6Z'::timestamptz",
+            "SELECT CAST('2020-01-02 03:04:05.6 UTC' AS timestamp(6) with time zone)",
+        ),
+        ("SELECT '2020-01-02T03:04:05Z'::text", "SELECT CAST('2020-01-02T03:04:05Z' AS varchar)"),
         ("SELECT -1::int8", "SELECT -CAST(1 AS bigint)"),
         ("SELECT a.b.c::float8", "SELECT CAST(a.b.c AS double)"),
         ('SELECT "A b"."c"::bool', 'SELECT CAST("A b"."c" AS boolean)'),
