@@ -104,6 +104,8 @@ class TableReference:
     """The catalog's stamp of this table, for caches."""
     snapshot_id: int | None = None
     """Of an Iceberg table that is read as it was; None is its current snapshot."""
+    only_files: frozenset[str] | None = None
+    """Of an Iceberg table: the paths of the data files to read; None: all that domains leave."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,18 @@ class ChangeRows:
     actions: frozenset[RowAction]
 
 
+@dataclass(frozen=True, slots=True)
+class OptimizeTable:
+    """OPTIMIZE of an Iceberg table: the query gives all its columns of the rows that WHERE admits.
+
+    It says which files are looked at, by the domains of its table; it does not run.
+    """
+
+    table: Table
+    query: AnalysedStatement
+
+
 CHANGES: Final = ("$new", "$case", "$path", "$pos")
 """The names of the columns that tell what happens."""
 
-WriteStatement: TypeAlias = FileWrite | ChangeRows
+WriteStatement: TypeAlias = FileWrite | ChangeRows | OptimizeTable

@@ -7,14 +7,9 @@ read: if another commit came first, the whole statement runs again on what there
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import structlog
+from typing import TYPE_CHECKING
 
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.planning.iceberg import IcebergReader
@@ -25,20 +20,16 @@ from querysvc.service.iceberg_writes import (
     identity_of,
     locations_of,
 )
-from querysvc.service.running import RunningQuery
 from querysvc.service.statements import RunContext, StatementOutcome
+from querysvc.service.table_turns import TableTurns, attempts
 from querysvc.service.write_staging import RowStager, data_options, transaction_of
 from querysvc.write_plan import CHANGES, ChangeRows, Compression, FileFormat, WriteLayout
-from querysvc_catalog.model import TableName
+from querysvc_catalog.model import Table
 from querysvc_catalog.serdes import StorageFormat
 
 if TYPE_CHECKING:
     from querysvc.iceberg.commit import OperationName, SnapshotChange
     from querysvc.iceberg.table import IcebergTable
-
-_log = structlog.get_logger(__name__)
-_ATTEMPTS_MAX: Final = 20
-_TURN_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +43,26 @@ class RowsChanged:
 class RowChangeExecutor:
     """Runs statements that change rows; on one node those of one table take turns."""
 
-    def __init__(self, stager: RowStager, reader: IcebergReader) -> None:
+    def __init__(self, stager: RowStager, reader: IcebergReader, turns: TableTurns) -> None:
         self._stager = stager
         self._reader = reader
-        self._turns = _Turns()
+        self._turns = turns
 
     def execute(self, statement: ChangeRows, context: RunContext) -> StatementOutcome:
         """Run the statement, anew as long as other commits come first."""
-        from querysvc.iceberg.commit import CommitConflictError
-
         name = statement.table.full_name
         access = self._stager.parts.policies.access_of(context.principal)
         for action in sorted(statement.actions):
             access.require(Action(action), name)
         with self._turns.of(name, context.running):
-            for _ in range(_ATTEMPTS_MAX - 1):
-                statement = self._anew(statement)
-                try:
-                    return self._run(statement, context)
-                except CommitConflictError as error:
-                    _log.info("A statement that changes rows runs again.", reason=error.message)
-                    self._take_back(statement, context)
-            return self._run(self._anew(statement), context)
+            return attempts(
+                lambda: self._run(self._anew(statement), context),
+                lambda: take_back(self._stager, self._reader.tables.load(statement.table), context),
+            )
 
     def _anew(self, statement: ChangeRows) -> ChangeRows:
         """The statement upon the table as it is now; its columns must be those it was typed for."""
-        before = self._reader.tables.load(statement.table)
-        now = self._reader.tables.current(statement.table.full_name)
-        if before.metadata.current_schema_id != now.metadata.current_schema_id or (
-            before.metadata.table_uuid != now.metadata.table_uuid
-        ):
-            raise QueryServiceError(
-                ErrorCode.ICEBERG_COMMIT_ERROR,
-                f"Table {now.name} was altered or replaced while the statement waited or ran",
-            )
+        now = current_table(self._reader, statement.table)
         query = statement.query
         tables = tuple(
             replace(one, table=now.entry) if one.table == statement.table else one
@@ -99,10 +76,11 @@ class RowChangeExecutor:
         targets = IcebergTargets(table)
         write = transaction_of(context)
         write.intend(locations=locations_of(table, targets), table=identity_of(table.name))
+        layout = whole_rows(table, marker=control)
         staged: list[RowsChanged] = []
         outcome = self._stager.write(
             statement.query,
-            _layout(table, control),
+            layout if control else replace(layout, columns=()),
             targets,
             context,
             keep=lambda spool: staged.append(self._staged(spool, control, table, context)),
@@ -144,21 +122,33 @@ class RowChangeExecutor:
         change = SnapshotChange("delete", added_deletes=tuple(entries), removed=removed)
         return RowsChanged(changed.count, change)
 
-    def _take_back(self, statement: ChangeRows, context: RunContext) -> None:
-        """Remove what a refused attempt wrote: its files, and the metadata that list them."""
-        table = self._reader.tables.load(statement.table)
-        transaction_of(context).restart()
-        folder = f"{table.metadata.location.rstrip('/')}/metadata/"
-        self._stager.parts.parts.objects.clear(folder, context.running.id)
+
+def current_table(reader: IcebergReader, entry: Table) -> IcebergTable:
+    """The table as it is now; ICEBERG_COMMIT_ERROR when its columns are not the entry's."""
+    before, now = reader.tables.load(entry), reader.tables.current(entry.full_name)
+    if before.metadata.current_schema_id != now.metadata.current_schema_id or (
+        before.metadata.table_uuid != now.metadata.table_uuid
+    ):
+        raise QueryServiceError(
+            ErrorCode.ICEBERG_COMMIT_ERROR,
+            f"Table {now.name} was altered or replaced while the statement waited or ran",
+        )
+    return now
 
 
-def _layout(table: IcebergTable, control: int) -> WriteLayout:
-    """How the new rows are laid out; a DELETE has none, and no columns for them."""
+def take_back(stager: RowStager, table: IcebergTable, context: RunContext) -> None:
+    """Remove what a refused attempt wrote: its files, and the metadata that list them."""
+    transaction_of(context).restart()
+    folder = f"{table.metadata.location.rstrip('/')}/metadata/"
+    stager.parts.parts.objects.clear(folder, context.running.id)
+
+
+def whole_rows(table: IcebergTable, marker: int | None = None) -> WriteLayout:
+    """How rows that come in the table's columns are laid out; see IcebergLayout.marker."""
     from querysvc.iceberg.writing import columns_to_write, table_layout
 
     form = FileFormat(StorageFormat.PARQUET, Compression.ZSTD)
-    layout = table_layout(table, WriteLayout(form, columns_to_write(table)), marker=control)
-    return layout if control else replace(layout, columns=())
+    return table_layout(table, WriteLayout(form, columns_to_write(table)), marker=marker)
 
 
 def _operation(change: SnapshotChange) -> OperationName:
@@ -166,27 +156,3 @@ def _operation(change: SnapshotChange) -> OperationName:
     if not change.added:
         return "delete"
     return "overwrite" if change.added_deletes or change.removed else "append"
-
-
-class _Turns:
-    """Whose turn it is to change a table's rows: others would only be refused and run again."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._held: set[TableName] = set()
-        self._changed = threading.Condition(self._lock)
-
-    @contextmanager
-    def of(self, name: TableName, running: RunningQuery) -> Iterator[None]:
-        """Wait for the turn; a query that is told to stop waits no longer."""
-        with self._changed:
-            while name in self._held:
-                self._changed.wait(_TURN_SECONDS)
-                running.raise_if_stopped()
-            self._held.add(name)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._held.discard(name)
-                self._changed.notify_all()

@@ -19,6 +19,8 @@ from querysvc.sql.writes.change_parser import KINDS as CHANGE_KINDS
 from querysvc.sql.writes.change_parser import ChangeParser
 from querysvc.sql.writes.changes import analyse_change
 from querysvc.sql.writes.names import dotted, target_name
+from querysvc.sql.writes.optimize import KIND as OPTIMIZE
+from querysvc.sql.writes.optimize import OptimizeParser, analyse_optimize
 from querysvc.sql.writes.parser import (
     CreateTableAsSyntax,
     InsertSyntax,
@@ -42,7 +44,7 @@ _KINDS: Final = ("CREATE", "INSERT", "UNLOAD")
 
 def is_write(statement: ParsedStatement) -> bool:
     """Whether the statement is a write: INSERT, UNLOAD, or a CREATE TABLE with AS and a query."""
-    return statement.kind in (*_KINDS[1:], *CHANGE_KINDS) or is_create_table_as(statement)
+    return statement.kind in (*_KINDS[1:], *CHANGE_KINDS, OPTIMIZE) or is_create_table_as(statement)
 
 
 def is_create_table_as(statement: ParsedStatement) -> bool:
@@ -62,6 +64,8 @@ def check_syntax(statement: ParsedStatement) -> None:
     """SYNTAX_ERROR where a write statement does not fit its grammar; others pass."""
     if statement.kind in CHANGE_KINDS:
         ChangeParser(statement).statement()
+    elif statement.kind == OPTIMIZE:
+        OptimizeParser(statement).statement()
     elif is_write(statement):
         _read(WriteParser(statement), statement.kind)
 
@@ -81,6 +85,8 @@ def analyse_write(
     """Check and type a write statement; raises StatementError."""
     if statement.kind in CHANGE_KINDS:
         return analyse_change(statement, session, metadata, parameters)
+    if statement.kind == OPTIMIZE:
+        return analyse_optimize(statement, session, metadata, parameters)
     return _Analysis(statement, session, metadata, parameters).analyse()
 
 

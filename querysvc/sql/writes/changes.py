@@ -7,20 +7,18 @@ query: a function such as random() must not answer differently for what goes and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from querysvc import tree
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.model import Session
-from querysvc.plan import TableColumn
 from querysvc.sql import syntax
 from querysvc.sql.analyser import analyse_with, analysis_context, check_parameter_count
-from querysvc.sql.context import AnalysisContext
 from querysvc.sql.expressions.coercion import coerce
 from querysvc.sql.expressions.operators import apply_operator
-from querysvc.sql.metadata import MetadataReader, TableInfo, ViewInfo
+from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.parser import ParsedStatement
 from querysvc.sql.queries import QueryAnalyser
 from querysvc.sql.scope import Scope, ScopeField, fail
@@ -34,13 +32,11 @@ from querysvc.sql.writes.change_parser import (
     MergeSyntax,
     UpdateSyntax,
 )
-from querysvc.sql.writes.names import dotted, target_name
-from querysvc.sql.writes.queries import may_be_inserted
+from querysvc.sql.writes.changed_table import PATH, ChangedTable, at_start
 from querysvc.types.algebra import BOOLEAN, INTEGER, UNKNOWN, TrinoType
 from querysvc.write_plan import CHANGES, ChangeRows, RowAction
 
-_VERBS: Final = {"DELETE": "Deleting from", "UPDATE": "Updating", "MERGE": "Merging into"}
-_PATH, _POSITION = "$path", "$pos"
+_POSITION: Final = "$pos"
 _NO_CASE: Final = -1
 
 
@@ -55,7 +51,7 @@ def analyse_change(
     node = parser.statement()
     check_parameter_count(len(parameters), parser.parameters)
     context = analysis_context(session, metadata, parameters)
-    target = _Target(node, statement.kind, context)
+    target = ChangedTable(node.table.name, statement.kind, context)
     query = analyse_with(lambda queries: _query(node, target, queries), context)
     return ChangeRows(target.info.table, query, statement.kind, _actions(node))
 
@@ -67,7 +63,7 @@ def _actions(node: ChangeSyntax) -> frozenset[RowAction]:
     return frozenset({RowAction.DELETE if is_delete else RowAction.UPDATE})
 
 
-def _query(node: ChangeSyntax, target: _Target, queries: QueryAnalyser) -> tree.Query:
+def _query(node: ChangeSyntax, target: ChangedTable, queries: QueryAnalyser) -> tree.Query:
     if isinstance(node, MergeSyntax):
         return _Merge(node, target, queries).query()
     source = queries.relations.analyse(node.table, Scope())
@@ -76,7 +72,7 @@ def _query(node: ChangeSyntax, target: _Target, queries: QueryAnalyser) -> tree.
         columns = target.positions([one.column for one in node.assignments], _update_error)
     where = None
     if node.where is not None:
-        where = _boolean(queries, node.where, scope, "WHERE clause")
+        where = condition_of(queries, node.where, scope, "WHERE clause")
     items: tuple[tree.Expression, ...] = ()
     if isinstance(node, UpdateSyntax):
         values = [_value(queries, one.value, scope) for one in node.assignments]
@@ -88,12 +84,12 @@ def _query(node: ChangeSyntax, target: _Target, queries: QueryAnalyser) -> tree.
 
 def _told(source: Source, *, is_new: bool, case: tree.Expression) -> tuple[tree.Expression, ...]:
     """The columns of CHANGES, where every row has a row of the target."""
-    row = (_hidden(source.fields, name) for name in (_PATH, _POSITION))
+    row = (_hidden(source.fields, name) for name in (PATH, _POSITION))
     return (tree.Literal(BOOLEAN, is_new), case, *row)
 
 
 def _changes(
-    target: _Target, items: tuple[tree.Expression, ...], select: tree.Select
+    target: ChangedTable, items: tuple[tree.Expression, ...], select: tree.Select
 ) -> tree.Query:
     written = [column.name for column in target.columns][: len(items) - len(CHANGES)]
     names = (*written, *CHANGES)
@@ -101,93 +97,10 @@ def _changes(
     return tree.Query(output, select)
 
 
-class _Target:
-    """The table whose rows change; refused here unless it is an Iceberg table, readable whole."""
-
-    def __init__(self, node: ChangeSyntax, kind: str, context: AnalysisContext) -> None:
-        name = target_name(node.table.name, context.session)
-        found = context.relation(name.catalog_name, name.database_name, name.name)
-        if found is None:
-            message = f"Table '{dotted(name)}' does not exist"
-            raise _at_start(ErrorCode.TABLE_NOT_FOUND, message)
-        if found.visible == ():
-            message = f"Access Denied: Cannot select from table or view {dotted(name)}"
-            raise StatementError(ErrorCode.PERMISSION_DENIED, message)
-        if isinstance(found, ViewInfo):
-            message = f"{_VERBS[kind]} views is not supported"
-            raise _at_start(ErrorCode.NOT_SUPPORTED, message)
-        if not found.table.is_iceberg or _PATH not in {column.name for column in found.columns}:
-            message = "Modifying Hive table rows is only supported for transactional tables"
-            raise _at_start(ErrorCode.NOT_SUPPORTED, message)
-        if found.visible is not None:
-            raise StatementError(
-                ErrorCode.PERMISSION_DENIED,
-                f"Access Denied: Cannot {kind.lower()} rows of table {dotted(name)}: only some of"
-                " its rows or columns may be read",
-            )
-        self.info: TableInfo = found
-        self.columns: tuple[TableColumn, ...] = tuple(
-            column for column in found.columns if not column.is_hidden
-        )
-
-    def positions(
-        self,
-        names: Sequence[syntax.Identifier],
-        errors: Callable[[ErrorCode, syntax.Identifier], StatementError],
-    ) -> list[int]:
-        """The indexes of the table's columns of these names, each at most once."""
-        known = {column.name: index for index, column in enumerate(self.columns)}
-        missing = [one for one in names if one.name.lower() not in known]
-        if missing:
-            raise errors(ErrorCode.COLUMN_NOT_FOUND, missing[0])
-        chosen: list[int] = []
-        for one in names:
-            position = known[one.name.lower()]
-            if position in chosen:
-                raise errors(ErrorCode.DUPLICATE_COLUMN_NAME, one)
-            chosen.append(position)
-        return chosen
-
-    def check_types(
-        self,
-        columns: Sequence[int],
-        values: Sequence[tree.Expression],
-        message: str,
-        place: syntax.Position = (1, 1),
-    ) -> None:
-        """TYPE_MISMATCH unless every value may be written to its column."""
-        wanted = [self.columns[index].type for index in columns]
-        given = [value.type for value in values]
-        if not all(map(may_be_inserted, given, wanted)):
-            raise StatementError(
-                ErrorCode.TYPE_MISMATCH,
-                f"{message}: Table: [{_listed(wanted)}], Expressions: [{_listed(given)}]",
-                line=place[0],
-                column=place[1],
-            )
-
-    def row(
-        self,
-        columns: Sequence[int],
-        values: Sequence[tree.Expression],
-        old: Sequence[ScopeField] | None,
-    ) -> tuple[tree.Expression, ...]:
-        """A new row: what is not given is as in the old one, or NULL where there is none."""
-        given = dict(zip(columns, values, strict=True))
-        kept = None if old is None else [item.expression for item in old]
-        row: list[tree.Expression] = []
-        for index, column in enumerate(self.columns):
-            if index in given:
-                row.append(coerce(given[index], column.type))
-            else:
-                row.append(tree.Literal(column.type, None) if kept is None else kept[index])
-        return tuple(row)
-
-
 class _Merge:
     """One MERGE: the join with the case that each pair falls in, and around it the new rows."""
 
-    def __init__(self, node: MergeSyntax, target: _Target, queries: QueryAnalyser) -> None:
+    def __init__(self, node: MergeSyntax, target: ChangedTable, queries: QueryAnalyser) -> None:
         self._node = node
         self._target = target
         self._queries = queries
@@ -198,7 +111,7 @@ class _Merge:
         target = relations.analyse(node.target, Scope())
         source = relations.analyse(node.source, Scope())
         fields = (*target.fields, *source.fields)
-        condition = _boolean(
+        condition = condition_of(
             self._queries, node.condition, Scope(fields), "The MERGE predicate", "MERGE condition"
         )
         is_matched = tree.Not(BOOLEAN, tree.IsNull(BOOLEAN, _hidden(target.fields, _POSITION)))
@@ -233,7 +146,7 @@ class _Merge:
         base = tree.Not(BOOLEAN, is_matched) if is_insert else is_matched
         if case.condition is None:
             return base
-        condition = _boolean(
+        condition = condition_of(
             self._queries, case.condition, scope, "WHERE clause predicate", "WHEN clause"
         )
         return tree.Logical(BOOLEAN, tree.LogicalOperator.AND, (base, condition))
@@ -267,7 +180,7 @@ class _Merge:
             case, [tree.Literal(BOOLEAN, bool(row)) for row in rows], tree.Literal(BOOLEAN, False)
         )
         position = _hidden(moved, _POSITION)
-        told = (is_new, case, _hidden(moved, _PATH), position)
+        told = (is_new, case, _hidden(moved, PATH), position)
         written = self._written(case, rows)
         acts = apply_operator(">=", self._node.table, (case, tree.Literal(INTEGER, 0)))
         is_matched = tree.Not(BOOLEAN, tree.IsNull(BOOLEAN, position))
@@ -327,13 +240,14 @@ def _hidden(fields: Sequence[ScopeField], name: str) -> tree.Expression:
     return next(item.expression for item in fields if item.name == name and item.is_hidden)
 
 
-def _boolean(
+def condition_of(
     queries: QueryAnalyser,
     node: syntax.Expression,
     scope: Scope,
     what: str,
     clause: str = "WHERE clause",
 ) -> tree.Expression:
+    """The typed condition; Trino's error where it is none."""
     check_scalar(node, clause)
     typed = queries.expressions.analyse(node, scope)
     if typed.type not in (BOOLEAN, UNKNOWN):
@@ -354,7 +268,7 @@ _WORDS: Final = {
 
 
 def _merge_error(code: ErrorCode, column: syntax.Identifier) -> StatementError:
-    return _at_start(code, f"Merge column name {_WORDS[code]}: {column.name.lower()}")
+    return at_start(code, f"Merge column name {_WORDS[code]}: {column.name.lower()}")
 
 
 def _update_error(code: ErrorCode, column: syntax.Identifier) -> StatementError:
@@ -362,12 +276,3 @@ def _update_error(code: ErrorCode, column: syntax.Identifier) -> StatementError:
         message = f"The UPDATE SET target column {column.name} doesn't exist"
         return fail(code, column, message)
     return fail(code, column, f"Update column name {_WORDS[code]}: {column.name.lower()}")
-
-
-def _at_start(code: ErrorCode, message: str) -> StatementError:
-    """An error of the whole statement, which Trino places at its first word."""
-    return StatementError(code, message, line=1, column=1)
-
-
-def _listed(types: Sequence[TrinoType]) -> str:
-    return ", ".join(map(str, types))
