@@ -7,6 +7,7 @@ is written before it is referenced by nothing.
 from __future__ import annotations
 
 import random
+import re
 import time
 import uuid
 from collections import defaultdict
@@ -51,6 +52,7 @@ from querysvc_catalog.model import TableName
 
 WRITER_PROPERTY: Final = "trino_query_id"
 """In a snapshot's summary: which query made it, as Trino tells it too."""
+_UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ATTEMPTS_MAX: Final = 100
 _WAIT_SECONDS_MAX: Final = 0.5
 _CODEC: Final[AvroCompressionCodec] = "deflate"
@@ -201,13 +203,17 @@ def holds_commit(table: IcebergTable, query_id: str) -> bool:
     return any(query_id in path for path in paths)
 
 
-def new_metadata_location(metadata: TableMetadata, previous: str | None, name: str) -> str:
-    """Where a table's next metadata file goes; its name tells the query, for the sweeper."""
+def new_metadata_location(metadata: TableMetadata, previous: str | None, query_id: str) -> str:
+    """Where a table's next metadata file goes: `00001-<query id>.metadata.json`, for the sweeper.
+
+    Trino reads no other form of names than a version and a UUID. A query's later attempts have
+    later versions, for another commit came between.
+    """
     version = 0
     if previous is not None:
         number = previous.rpartition("/")[2].partition("-")[0].lstrip("v")
         version = int(number) + 1 if number.isdigit() else 1
-    unique = f"{name}_{uuid.uuid4()}" if name else str(uuid.uuid4())
+    unique = query_id if _UUID.fullmatch(query_id) else str(uuid.uuid4())
     provider = load_location_provider(metadata.location, metadata.properties)
     return provider.new_metadata_location(f"{version:05d}-{unique}.metadata.json")
 
