@@ -91,6 +91,7 @@ _KINDS: Final[dict[type[Any], StatementKind]] = {
     ddl.RepairTable: StatementKind(
         _DDL, "MSCK_REPAIR_TABLE", _of_hive_tables(ddl_partitions.repair_table)
     ),
+    ddl.Vacuum: StatementKind(_DDL, "VACUUM", ddl_iceberg.vacuum),
     ddl.ShowCreateView: StatementKind(_UTILITY, "SHOW_CREATE_VIEW", ddl_views.show_create_view),
     ddl.ShowViews: StatementKind(_UTILITY, "SHOW_VIEWS", ddl_views.show_views),
     ddl.ShowDatabases: StatementKind(_UTILITY, "SHOW_DATABASES", ddl_show.show_databases),

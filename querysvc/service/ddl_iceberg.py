@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from querysvc.errors import ErrorCode
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from querysvc.iceberg.alter import ChangeTable, NewColumn, Updates
     from querysvc.iceberg.table import IcebergTable
 
+_DELETED_AT_ONCE: Final = 1000
 _DESCRIBED: Final = ("col_name", "data_type", "comment")
 _RESERVED: Final = frozenset(
     {"table_type", "metadata_location", "previous_metadata_location", "format-version", "external"}
@@ -153,3 +155,28 @@ def describe(table: Table, context: DdlContext) -> StatementResult:
         source = metadata.schema().find_column_name(field.source_id) or ""
         rows.append((field.name, str(field.transform), source))
     return StatementResult(text_columns(*_DESCRIBED), tuple(rows))
+
+
+def vacuum(statement: ddl.Vacuum, context: DdlContext) -> StatementResult:
+    """VACUUM: expire snapshots, then remove what nothing needs any more."""
+    from querysvc.iceberg.vacuum import expire, unneeded
+
+    entry = context.table(statement.table)
+    if not entry.is_iceberg or context.objects is None:
+        raise error(ErrorCode.NOT_SUPPORTED, "VACUUM is supported for Iceberg tables only")
+    committer, now = context.iceberg(), datetime.now(UTC)
+    before = committer.tables.load(entry)
+    # Also where nothing has expired: whoever may not change the table may not clear it either.
+    context.catalog.update_table(entry, expected_version=entry.version_id)
+    after = committer.change_metadata(
+        entry.full_name,
+        lambda table: expire(table, int(now.timestamp() * 1000)),
+        query_id=context.query_id,
+    )
+    root = before.metadata.location.rstrip("/")
+    folders = [f"{root}/data/", f"{root}/metadata/"]
+    listed = context.objects.list_locations(folders, includes_hidden=True)
+    gone = unneeded(before, after, [one for found in listed for one in found], now)
+    for start in range(0, len(gone), _DELETED_AT_ONCE):
+        context.objects.delete(gone[start : start + _DELETED_AT_ONCE])
+    return StatementResult()

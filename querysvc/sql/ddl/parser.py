@@ -75,6 +75,11 @@ def _repair_table(tokens: DdlTokens, _: str) -> ddl.Statement:
     return ddl.RepairTable(table)
 
 
+def _vacuum(tokens: DdlTokens, _: str) -> ddl.Statement:
+    tokens.expect("VACUUM")
+    return ddl.Vacuum(tokens.object_name())
+
+
 _Reader = Callable[[DdlTokens, str], ddl.Statement]
 _STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Reader], ...]] = (
     (("CREATE", "DATABASE"), _create_database),
@@ -91,6 +96,7 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Reader], ...]] = (
     (("ALTER", "SCHEMA"), alter.alter_database),
     (("ALTER", "TABLE"), alter.alter_table),
     (("MSCK", "REPAIR", "TABLE"), _repair_table),
+    (("VACUUM",), _vacuum),
     (("SHOW", "DATABASES"), show.show_databases),
     (("SHOW", "SCHEMAS"), show.show_databases),
     (("SHOW", "TABLES"), show.show_tables),

@@ -272,6 +272,13 @@ class RenamePartition:
 
 
 @dataclass(frozen=True, slots=True)
+class Vacuum:
+    """VACUUM table: expire snapshots of an Iceberg table, and remove files that none needs."""
+
+    table: ObjectName
+
+
+@dataclass(frozen=True, slots=True)
 class SetLocation:
     """ALTER TABLE … [PARTITION (…)] SET LOCATION."""
 
@@ -309,6 +316,7 @@ Statement: TypeAlias = (
     | AddPartitions
     | DropPartitions
     | RepairTable
+    | Vacuum
     | ShowDatabases
     | ShowTables
     | ShowPartitions
