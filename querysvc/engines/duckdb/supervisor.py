@@ -46,7 +46,7 @@ _RECEIVE_BYTES: Final = 1 << 16
 _STACKS_BYTES: Final = 64 << 20
 _UNUSED_BYTES_MAX: Final = 256 << 20
 """A worker that keeps more address space than this could use it unseen: it is replaced."""
-_ZYGOTE_ENVIRONMENT: Final = {
+ZYGOTE_ENVIRONMENT: Final = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
     "TZ": "UTC",
@@ -311,7 +311,7 @@ class Supervisor:
         if self._control is not None or time.monotonic() < self._start_after:
             return
         ours, theirs = socket.socketpair()
-        environment = dict(_ZYGOTE_ENVIRONMENT, PYTHONPATH=os.pathsep.join(_package_roots()))
+        environment = dict(ZYGOTE_ENVIRONMENT, PYTHONPATH=os.pathsep.join(_package_roots()))
         with theirs:
             self._zygote = subprocess.Popen(  # noqa: S603 - our own module, no outside input
                 [sys.executable, "-m", "querysvc.engines.duckdb.zygote", str(theirs.fileno())],

@@ -26,7 +26,7 @@ from tests.support.fuzz.statements import Statements
 from tests.support.local_engine import LocalEngine
 
 URL: Final = "http://127.0.0.1:18090"
-KINDS: Final = ("scalars", "forms", "aggregates", "windows", "shapes", "mutations")
+KINDS: Final = ("scalars", "tried", "forms", "aggregates", "windows", "shapes", "mutations")
 RECORDED: Final = Path(__file__).parents[2] / "conformance/data/visible.jsonl"
 _HEADERS: Final = {
     "X-Trino-User": "oracle",
@@ -77,6 +77,7 @@ def generate(kinds: list[str], seed: int, each: int, depth: int) -> list[dict[st
     made = Statements(seed)
     sources = {
         "scalars": lambda: made.scalars(each, depth),
+        "tried": lambda: made.tried(each, depth),
         "forms": lambda: made.forms(each * 100, depth),
         "aggregates": lambda: made.aggregates(each),
         "windows": lambda: made.windows(each * 3),

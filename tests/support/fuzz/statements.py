@@ -42,6 +42,15 @@ class Statements:
                 call = self.expressions.call(name, signature, depth, scope)
                 yield f"fn/{name}", f"SELECT {call}{source}"
 
+    def tried(self, each: int, depth: int) -> Iterator[tuple[str, str]]:
+        """Every scalar signature over columns inside TRY, beside itself: rows that fail and do not."""
+        for name, signature in signatures(FunctionKind.SCALAR):
+            for _ in range(each):
+                types = [base_name(pattern.text) for pattern in signature.arguments]
+                scope, source = self.columns(types)
+                call = self.expressions.call(name, signature, depth, scope)
+                yield f"try/{name}", f"SELECT TRY({call}), TRY({call}) IS NULL{source}"
+
     def forms(self, count: int, depth: int) -> Iterator[tuple[str, str]]:
         """Operators, casts and special forms."""
         for _ in range(count):

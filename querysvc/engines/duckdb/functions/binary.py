@@ -10,6 +10,7 @@ from querysvc.engines.duckdb.functions.strings import concat, strict, text_argum
 from querysvc.engines.duckdb.functions.vectorised import by_row
 from querysvc.engines.duckdb.lowering.fragments import Sql, bind, call, case, fail
 from querysvc.errors import ErrorCode
+from querysvc.types.algebra import VARBINARY
 
 _INVALID: Final = ErrorCode.INVALID_FUNCTION_ARGUMENT
 
@@ -52,6 +53,17 @@ def _substring(site: CallSite) -> Sql:
     return strict(site.arguments, body)
 
 
+def _from_utf8(site: CallSite) -> Sql:
+    """ASCII natively; of other bytes DuckDB's decode() lets some through that are not UTF-8."""
+
+    def body(value: Sql) -> Sql:
+        general = site.call_python(encodings.from_utf8, (value, VARBINARY))
+        text = f"TRY(decode({value}))"
+        return case([(Sql(f"(length({text}) = octet_length({value}))"), Sql(text))], general)
+
+    return bind(site.arguments, body)
+
+
 def _from_base64(site: CallSite) -> Sql:
     """Texts with whole padding natively."""
 
@@ -79,7 +91,7 @@ SCALARS: Final[ScalarTable] = {
     "from_hex(varchar(x))": _from_hex,
     "from_ieee754_32": ArrowFunction(by_row(encodings.from_ieee754_32)),
     "from_ieee754_64": ArrowFunction(by_row(encodings.from_ieee754_64)),
-    "from_utf8(varbinary)": ArrowFunction(encodings.from_utf8),
+    "from_utf8(varbinary)": _from_utf8,
     "from_utf8(varbinary,bigint)": ArrowFunction(by_row(encodings.from_utf8_point)),
     "from_utf8(varbinary,varchar(x))": ArrowFunction(by_row(encodings.from_utf8_text)),
     "hmac_md5": ArrowFunction(by_row(encodings.hmac_md5)),

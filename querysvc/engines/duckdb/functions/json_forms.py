@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from querysvc.engines.duckdb.functions import native_json as native
 from querysvc.engines.duckdb.functions.json_evaluation import json_text, read_input
 from querysvc.engines.duckdb.functions.json_results import (
     decoded_json,
@@ -19,6 +20,7 @@ from querysvc.engines.duckdb.functions.json_results import (
     path_result_with,
 )
 from querysvc.engines.duckdb.functions.json_text import MalformedError
+from querysvc.engines.duckdb.functions.native_json_forms import NativeResult, native_result
 from querysvc.engines.duckdb.functions.registry import call_python
 from querysvc.engines.duckdb.functions.vectorised import by_row, failure
 from querysvc.engines.duckdb.lowering.casts.convert import convert, try_convert
@@ -107,8 +109,10 @@ def _input(context: Context, node: Expression, format_: str) -> Sql:
     return call_python(context, decoded_json, [(value, VARBINARY), encoding], VARCHAR)
 
 
-def _path_call(context: Context, node: JsonFunction, clauses: _Clauses, mode: str) -> Sql:
-    text = (_input(context, node.arguments[0], clauses.one("input_format")), VARCHAR)
+def _path_call(
+    context: Context, node: JsonFunction, clauses: _Clauses, mode: str, input_: Sql
+) -> Sql:
+    text = (input_, VARCHAR)
     path = (context.lower(node.arguments[1]), VARCHAR)
     mode_ = (text_literal(mode), VARCHAR)
     names = clauses.all("parameter")
@@ -173,7 +177,7 @@ def _json_exists(context: Context, node: JsonFunction) -> Sql:
     clauses = _Clauses(node)
     outcome = clauses.one("on_error")
 
-    def body(tag: Sql) -> Sql:
+    def found(tag: Sql) -> Sql:
         on_error = {"TRUE": TRUE, "FALSE": FALSE, "ERROR": _failed(tag)}.get(outcome)
         return case(
             [
@@ -183,7 +187,15 @@ def _json_exists(context: Context, node: JsonFunction) -> Sql:
             Sql(f"({tag} = 'T')"),
         )
 
-    return bind([_path_call(context, node, clauses, "exists")], body)
+    def body(text: Sql) -> Sql:
+        general = bind([_path_call(context, node, clauses, "exists", text)], found)
+        plain = native_result(text, node, slice(-1))
+        if plain is None:
+            return general
+        exists = Sql(f"({plain.kind} <> 'MISSING')")
+        return case([(exists, TRUE), (plain.is_missing, FALSE)], general)
+
+    return bind([_input(context, node.arguments[0], clauses.one("input_format"))], body)
 
 
 # JSON_VALUE.
@@ -191,7 +203,8 @@ def _json_exists(context: Context, node: JsonFunction) -> Sql:
 
 def _json_value(context: Context, node: JsonFunction) -> Sql:
     clauses = _Clauses(node)
-    null = typed_null(storage_type(node.type))
+    storage = storage_type(node.type)
+    null = typed_null(storage)
     defaults = [context.lower(item) for item in node.arguments[2 + len(clauses.all("parameter")) :]]
     on_empty, on_error = clauses.one("on_empty"), clauses.one("on_error")
     empty_default = defaults.pop(0) if on_empty == "DEFAULT" else null
@@ -200,7 +213,7 @@ def _json_value(context: Context, node: JsonFunction) -> Sql:
     def error(tag: Sql) -> Sql:
         return _failed(tag) if on_error == "ERROR" else error_default
 
-    def body(tag: Sql) -> Sql:
+    def converted(tag: Sql) -> Sql:
         code, message = _FAILURES["XV"]
         missing = fail(code, f"{message}JSON path found no items")
         found = bind(
@@ -216,7 +229,34 @@ def _json_value(context: Context, node: JsonFunction) -> Sql:
             found,
         )
 
-    return bind([_path_call(context, node, clauses, "value")], body)
+    def body(text: Sql) -> Sql:
+        general = bind([_path_call(context, node, clauses, "value", text)], converted)
+        plain = native_result(text, node, slice(None)) if node.type in _NATIVE_VALUES else None
+        if plain is None:
+            return general
+        value = cast(plain.value(), storage)
+        branches = [(one, value) for one in _NATIVE_VALUES[node.type](plain)]
+        if on_empty == "NULL":
+            branches.append((plain.is_missing, null))
+        return case(branches, general)
+
+    return bind([_input(context, node.arguments[0], clauses.one("input_format"))], body)
+
+
+def _is_text(plain: NativeResult) -> Sql:
+    return Sql(f"({plain.kind} IN ('VARCHAR', 'BOOLEAN', 'NULL'))")
+
+
+def _is_long(plain: NativeResult) -> Sql:
+    # A whole number beyond bigint is no scalar to Trino.
+    return Sql(f"({plain.kind} = 'UBIGINT' AND strlen({plain.value()}) < 19)")
+
+
+_NATIVE_VALUES: Final[Mapping[TrinoType, Callable[[NativeResult], Sequence[Sql]]]] = {
+    VARCHAR: lambda plain: (_is_text(plain), _is_long(plain)),
+    BIGINT: lambda plain: (_is_long(plain),),
+}
+"""By the type returned, when DuckDB's text of the value is its text."""
 
 
 def _converted(context: Context, tag: Sql, type_: TrinoType) -> Sql:
@@ -263,7 +303,7 @@ def _json_query(context: Context, node: JsonFunction) -> Sql:
         "NULL": typed_null("VARCHAR"),
     }
 
-    def body(tag: Sql) -> Sql:
+    def found(tag: Sql) -> Sql:
         code, message = _FAILURES["XO"]
         missing = fail(code, f"{message}JSON path found no items")
         return case(
@@ -275,8 +315,23 @@ def _json_query(context: Context, node: JsonFunction) -> Sql:
             Sql(f"{tag}[2:]"),
         )
 
-    mode = f"query {clauses.one('wrapper')} {clauses.one('quotes')}"
-    text = bind([_path_call(context, node, clauses, mode)], body)
+    wrapper, quotes = clauses.one("wrapper"), clauses.one("quotes")
+
+    def body(text: Sql) -> Sql:
+        mode = f"query {wrapper} {quotes}"
+        general = bind([_path_call(context, node, clauses, mode, text)], found)
+        plain = native_result(text, node, slice(None))
+        if plain is None or (wrapper, quotes) != ("WITHOUT", "KEEP"):
+            return general
+        json = plain.json()
+        # Names inside of the value might repeat.
+        is_plain = f"NOT contains({json}, '{{') AND NOT {native.is_rewritten(json)}"
+        branches = [(Sql(f"({plain.kind} <> 'MISSING' AND {is_plain})"), json)]
+        if on_empty == "NULL":
+            branches.append((plain.is_missing, constants["NULL"]))
+        return case(branches, general)
+
+    text = bind([_input(context, node.arguments[0], clauses.one("input_format"))], body)
     return _output(context, text, node.type, clauses.one("output_format"))
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from querysvc.engines.duckdb.functions import native_json as native
 from querysvc.engines.duckdb.functions.json_text import (
     MalformedError,
     Number,
@@ -22,8 +23,8 @@ from querysvc.engines.duckdb.functions.json_text import (
     whole_value,
 )
 from querysvc.engines.duckdb.functions.registry import ArrowFunction, CallSite, ScalarTable
-from querysvc.engines.duckdb.functions.vectorised import FunctionError, by_row, failure
-from querysvc.engines.duckdb.lowering.fragments import Sql, bind, text_literal
+from querysvc.engines.duckdb.functions.vectorised import FunctionError, by_row, by_value, failure
+from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, bind, case, text_literal
 from querysvc.errors import ErrorCode
 from querysvc.types.algebra import Varchar
 
@@ -144,19 +145,35 @@ def size(text: str, path: str) -> int | None:
     return len(value) if isinstance(value, list) else 0
 
 
-_SLOW: Final = re.compile(
-    r"[0-9][eE]|[0-9]{7}\.|\.[0-9]{8}|0\.00|\\|-0|[0-9]{18}|[\U00010000-\U0010ffff]"
-)
+_SLOW: Final = r"[0-9][eE]|[0-9]{7}\.|\.[0-9]{8}|0\.00|\\|-0|[0-9]{18}|[\x{10000}-\x{10FFFF}]"
 """What orjson and Jackson write differently, or may: exponents, long or small numbers, escapes."""
 
 
-@by_row
-def parse(text: str) -> str:
+@by_value
+def parse(texts: Any) -> Any:
     """json_parse: the canonical text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_slow = pc.match_substring_regex(texts, _SLOW)
+    rows, sort = texts.to_pylist(), orjson.OPT_SORT_KEYS
+    if pc.any(is_slow).as_py() or texts.null_count:
+        parsed = list(map(_parsed, rows, is_slow.to_pylist()))
+    else:
+        try:
+            parsed = [orjson.dumps(orjson.loads(text), option=sort) for text in rows]
+        except ValueError:  # the one that failed is told by the slow way
+            parsed = [_parsed(text, True) for text in rows]
+    return pa.array(parsed, pa.binary()).cast(pa.string())
+
+
+def _parsed(text: str | None, is_slow: bool | None) -> bytes | None:
+    if text is None:
+        return None
     try:
-        if not _SLOW.search(text):
-            return orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS).decode()
-        return sorted_text(whole_value(text))
+        if is_slow:
+            return sorted_text(whole_value(text)).encode()
+        return orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS)
     except (ValueError, RecursionError):
         raise failure(_ARGUMENT, f"Cannot convert value to JSON: '{text}'") from None
 
@@ -238,74 +255,136 @@ def _is_same(value: Any, wanted: Any) -> bool:
     return not value.is_whole and math.isfinite(float(value)) and float(value) == wanted
 
 
-_PLAIN_STEP: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LENIENT: Final = r",[ \t\n\r]*[\]}]|[:\[,][ \t\n\r]*-?[nNiI][aAnN]"
-"""What DuckDB takes for JSON and Jackson does not: a comma at the end, NaN, Infinity."""
-
-_REWRITTEN: Final = r"[0-9][.eE]|\\|-0|[0-9]{18}|[\x{10000}-\x{10FFFF}]"
-"""Numbers and characters whose text Jackson changes, or DuckDB; some others too."""
-
-
 def _extract_scalar(site: CallSite) -> Sql:
     """Strings, booleans and whole numbers natively; DuckDB would change other numbers' text."""
     arguments = tuple(zip(site.arguments, site.types, strict=True))
-    native = _plain_path(site)
-    if native is None:
+    path = _plain_path(site)
+    if path is None:
         return site.call_python(extract_scalar, *arguments)
 
     def body(text: Sql) -> Sql:
         general = site.call_python(extract_scalar, (text, site.types[0]), arguments[1])
-        found = f"json_extract_string({text}, {native})"
-        return Sql(
-            f"(CASE {_native_kind(text, native)} WHEN 'VARCHAR' THEN {found}"
-            f" WHEN 'UBIGINT' THEN {found} WHEN 'BOOLEAN' THEN {found} WHEN 'NULL' THEN NULL"
-            f" WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL ELSE {general} END)"
+        kind = native.kind(text, path)
+        return case(
+            [
+                (Sql(f"({kind} IN {native.TEXT_KINDS})"), _native_text(text, path)),
+                (Sql(f"({kind} IN ('OBJECT', 'ARRAY', 'MISSING'))"), NULL),
+            ],
+            general,
         )
 
     return bind([site.arguments[0]], body)
 
 
-def _native_kind(text: Sql, path: Sql) -> str:
-    """DuckDB's name of the kind of the value at the path; NULL when the text is not strict JSON."""
-    is_strict = f"json_valid({text}) AND NOT regexp_matches({text}, {text_literal(_LENIENT)})"
-    return f"(CASE WHEN {is_strict} THEN coalesce(json_type({text}, {path}), 'MISSING') END)"
+def _native_text(text: Sql, path: Sql) -> Sql:
+    return Sql(f"json_extract_string({text}, {path})")
+
+
+def _native_value(text: Sql, path: Sql) -> Sql:
+    return Sql(f"CAST(json_extract({text}, {path}) AS VARCHAR)")
 
 
 def _plain_path(site: CallSite) -> Sql | None:
     """A constant path of plain names, for DuckDB."""
     path = site.constant(1) if site.is_constant(1) else None
     steps = path_steps(path) if isinstance(path, str) and _is_path(path) else ()
-    if not steps or not all(_PLAIN_STEP.fullmatch(step) for step in steps):
+    if not steps or not all(native.PLAIN_NAME.fullmatch(step) for step in steps):
         return None
-    return text_literal("$" + "".join(f'."{step}"' for step in steps))
+    return native.path(steps)
 
 
 def _extract(site: CallSite) -> Sql:
     """Natively unless the value holds numbers or characters that Jackson writes otherwise."""
-    native = _plain_path(site)
-    if native is None:
+    path = _plain_path(site)
+    if path is None:
         return site.call_python(extract, *zip(site.arguments, site.types, strict=True))
 
     def body(text: Sql) -> Sql:
-        path = (site.arguments[1], site.types[1])
-        general = site.call_python(extract, (text, site.types[0]), path)
-        found = f"CAST(json_extract({text}, {native}) AS VARCHAR)"
-        is_plain = f"NOT regexp_matches({found}, {text_literal(_REWRITTEN)})"
-        kind = _native_kind(text, native)
-        return Sql(
-            f"(CASE WHEN {kind} = 'MISSING' THEN NULL"
-            f" WHEN {kind} IS NOT NULL AND {is_plain} THEN {found} ELSE {general} END)"
-        )
+        arguments = ((text, site.types[0]), (site.arguments[1], site.types[1]))
+        found = _native_value(text, path)
+        is_plain = Sql(f"({native.is_strict(text)} AND {native.is_rewritten(found)} IS NOT TRUE)")
+        return case([(is_plain, found)], site.call_python(extract, *arguments))
 
     return bind([site.arguments[0]], body)
+
+
+_ROOT: Final = native.path(())
 
 
 def _array_length(site: CallSite) -> Sql:
     def body(text: Sql) -> Sql:
         general = site.call_python(array_length, (text, site.types[0]))
-        length = f"CAST(json_array_length({text}) AS BIGINT)"
-        kind = _native_kind(text, text_literal("$"))
-        return Sql(f"(CASE {kind} WHEN 'ARRAY' THEN {length} ELSE {general} END)")
+        is_array = Sql(f"({native.kind(text, _ROOT)} = 'ARRAY')")
+        return case([(is_array, Sql(f"CAST(json_array_length({text}) AS BIGINT)"))], general)
+
+    return bind([site.arguments[0]], body)
+
+
+def _array_get(site: CallSite) -> Sql:
+    """By a constant index from the start; strings, booleans and whole numbers as their text."""
+    arguments = tuple(zip(site.arguments, site.types, strict=True))
+    index = site.constant(1) if site.is_constant(1) else None
+    if not isinstance(index, int) or not 0 <= index <= _INDEX_MAX:
+        return site.call_python(array_get, *arguments)
+    path = native.path([index])
+
+    def body(text: Sql) -> Sql:
+        general = site.call_python(array_get, (text, site.types[0]), arguments[1])
+        kind = native.kind(text, path, condition=Sql(f"(json_type({text}) = 'ARRAY')"))
+        return case(
+            [
+                (Sql(f"({kind} IN {native.TEXT_KINDS})"), _native_text(text, path)),
+                (Sql(f"({kind} = 'MISSING')"), NULL),
+            ],
+            general,
+        )
+
+    return bind([site.arguments[0]], body)
+
+
+_UNQUOTED: Final = re.compile(r'[^"\\,\x00-\x1f\U00010000-\U0010ffff]+')
+
+
+def _array_contains(site: CallSite) -> Sql:
+    """A constant text natively: in an array of scalars without escapes it stands in quotes."""
+    arguments = tuple(zip(site.arguments, site.types, strict=True))
+    wanted = site.constant(1) if site.is_constant(1) else None
+    if not isinstance(wanted, str) or not _UNQUOTED.fullmatch(wanted):
+        return site.call_python(array_contains, *arguments)
+    quoted = text_literal(f'"{wanted}"')
+
+    def body(text: Sql) -> Sql:
+        general = site.call_python(array_contains, (text, site.types[0]), arguments[1])
+        is_flat = Sql(
+            f"(NOT contains({text}, '\\') AND NOT contains({text}, '{{')"
+            f" AND strpos({text}[2:], '[') = 0 AND json_type({text}) = 'ARRAY')"
+        )
+        is_known = Sql(f"({native.is_strict(text)} AND {is_flat})")
+        return case([(is_known, Sql(f"contains({text}, {quoted})"))], general)
+
+    return bind([site.arguments[0]], body)
+
+
+def _size(site: CallSite) -> Sql:
+    """Members of objects without escapes and repeated names, and items, natively."""
+    arguments = tuple(zip(site.arguments, site.types, strict=True))
+    is_root = site.is_constant(1) and site.constant(1) == "$"
+    path = _ROOT if is_root else _plain_path(site)
+    if path is None:
+        return site.call_python(size, *arguments)
+
+    def body(text: Sql) -> Sql:
+        general = site.call_python(size, (text, site.types[0]), arguments[1])
+        kind = native.kind(text, path)
+        members = f"len(json_keys({text}, {path}))"
+        items = f"json_array_length({text}, {path})"
+        return case(
+            [
+                (Sql(f"({kind} = 'OBJECT')"), Sql(f"CAST({members} AS BIGINT)")),
+                (Sql(f"({kind} = 'ARRAY')"), Sql(f"CAST({items} AS BIGINT)")),
+            ],
+            general,
+        )
 
     return bind([site.arguments[0]], body)
 
@@ -326,12 +405,12 @@ def _is_scalar(site: CallSite) -> Sql:
 
 SCALARS: Final[ScalarTable] = {
     "is_json_scalar": _is_scalar,
-    "json_array_contains": ArrowFunction(array_contains),
-    "json_array_get": ArrowFunction(array_get),
+    "json_array_contains": _array_contains,
+    "json_array_get": _array_get,
     "json_array_length": _array_length,
     "json_extract": _extract,
     "json_extract_scalar": _extract_scalar,
     "json_format": "{0}",
     "json_parse": ArrowFunction(parse),
-    "json_size": ArrowFunction(size),
+    "json_size": _size,
 }

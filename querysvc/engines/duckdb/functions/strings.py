@@ -331,6 +331,21 @@ def _next_position(text: Sql, searched: Sql, found: Sql) -> Sql:
 
 _NATIVE_OCCURRENCES: Final = 4
 
+
+def _normalize(site: CallSite) -> Sql:
+    """Letters before U+0300 are composed already; ASCII has one form only."""
+    last = "2FF" if site.is_constant(1) and site.constant(1) == "NFC" else "7F"
+
+    def body(text: Sql, form: Sql) -> Sql:
+        is_plain = Sql(f"regexp_full_match({text}, '[\\x00-\\x{{{last}}}]*')")
+        arguments = ((text, site.types[0]), (form, site.types[1]))
+        general = site.call_python(by_row(string_algorithms.normalize), *arguments)
+        known = Sql(f"({form} IN ('NFC', 'NFD', 'NFKC', 'NFKD') AND {is_plain})")
+        return case([(known, text)], general)
+
+    return bind(site.arguments, body)
+
+
 SCALARS: Final[ScalarTable] = {
     "format": java_format.lower_format,
     "char2hexint": ArrowFunction(by_row(string_algorithms.char_to_hex)),
@@ -350,7 +365,7 @@ SCALARS: Final[ScalarTable] = {
     "lpad(varchar(x),bigint,varchar(y))": _pad("lpad"),
     "ltrim": _trim("ltrim"),
     "luhn_check": ArrowFunction(by_row(string_algorithms.luhn_check)),
-    "normalize": ArrowFunction(by_row(string_algorithms.normalize)),
+    "normalize": _normalize,
     "parse_data_size": ArrowFunction(by_row(human_readable.data_size)),
     "replace": _replace,
     "reverse(char(x))": _reverse_char,

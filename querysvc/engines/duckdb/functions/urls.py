@@ -15,7 +15,7 @@ from querysvc.engines.duckdb.functions.registry import (
     ScalarTable,
 )
 from querysvc.engines.duckdb.functions.vectorised import by_row, failure
-from querysvc.engines.duckdb.lowering.fragments import Sql, bind, case, text_literal
+from querysvc.engines.duckdb.lowering.fragments import NULL, Sql, bind, case, text_literal
 from querysvc.errors import ErrorCode
 
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -62,30 +62,54 @@ def _utf8(value: bytes) -> str:
 
 
 _LABEL: Final = "[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*"
-_PLAIN: Final = (
-    r"([A-Za-z][A-Za-z0-9+.-]*)://"
-    rf"((?:{_LABEL}\.)*[A-Za-z](?:[A-Za-z0-9]|-+[A-Za-z0-9])*)(?::[0-9]{{1,8}})?"
-    r"(/[A-Za-z0-9_\-!.~'()*:@&=+$,;/]*)?"
-    r"(?:\?([A-Za-z0-9_\-!.~'()*;/?:@&=+$,]*))?"
-    r"(?:#([A-Za-z0-9_\-!.~'()*;/?:@&=+$,]*))?"
+_HOST: Final = rf"(?:{_LABEL}\.)*[A-Za-z](?:[A-Za-z0-9]|-+[A-Za-z0-9])*"
+_MARKS: Final = r"A-Za-z0-9_\-!.~'()*;/?:@&=+$,"
+_PLAIN: Final = text_literal(
+    rf"[A-Za-z][A-Za-z0-9+.-]*://{_HOST}(?::[0-9]{{1,8}})?"
+    rf"(?:/[A-Za-z0-9_\-!.~'()*:@&=+$,;/]*)?(?:\?[{_MARKS}]*)?(?:#[{_MARKS}]*)?"
 )
-"""Protocol, host, path, query and fragment of a URL without escapes, as Java takes it apart too."""
+"""A URL without escapes; Java takes it apart as the expressions below do."""
 
 
-def _part(group: int, general: ArrowFunction) -> ScalarEntry:
-    """The group of a plain URL natively, of any other text by Java's rules."""
+def _part(pattern: str, general: ArrowFunction) -> ScalarEntry:
+    """The pattern's group in a plain URL natively, by Java's rules in any other text."""
 
     def build(site: CallSite) -> Sql:
         def body(text: Sql) -> Sql:
-            pattern = text_literal(_PLAIN)
-            native = Sql(f"regexp_extract({text}, {pattern}, {group})")
-            is_plain = Sql(f"regexp_full_match({text}, {pattern})")
+            native = Sql(f"regexp_extract({text}, {text_literal(pattern)}, 1)")
             python = site.call_python(general.function, (text, site.types[0]))
-            return case([(is_plain, native)], python)
+            return case([(Sql(f"regexp_full_match({text}, {_PLAIN})"), native)], python)
 
         return bind(site.arguments, body)
 
     return build
+
+
+def _url_parameter(site: CallSite) -> Sql:
+    """The value of a constant plain name in a plain URL natively; NULL where the name is not."""
+    arguments = tuple(zip(site.arguments, site.types, strict=True))
+    name = site.constant(1) if site.is_constant(1) else None
+    if not isinstance(name, str) or not _PLAIN_NAME.fullmatch(name):
+        return site.call_python(by_row(_parameter), *arguments)
+    pattern = rf"^[^?#]*\?(?:[^&#]*&)*?{name}(?:=([^&#]*)|[&#]|$)"
+
+    def body(text: Sql) -> Sql:
+        is_plain = f"regexp_full_match({text}, {_PLAIN})"
+        found = f"regexp_extract({text}, {text_literal(pattern)}, 1)"
+        absent = Sql(f"({is_plain} AND NOT contains({text}, {text_literal(name)}))")
+        return case(
+            # An empty value is found by Java's rules: the name may be there without one.
+            [
+                (Sql(f"({is_plain} AND {found} <> '')"), Sql(f"replace({found}, '+', ' ')")),
+                (absent, NULL),
+            ],
+            site.call_python(by_row(_parameter), (text, site.types[0]), arguments[1]),
+        )
+
+    return bind([site.arguments[0]], body)
+
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def _url_decode(site: CallSite) -> Sql:
@@ -104,12 +128,18 @@ SCALARS: Final[ScalarTable] = {
     # A form's encoding has its own space, and other marks that stay.
     "url_encode": "replace(replace(replace(url_encode({0}), '%20', '+'), '%2A', '*'), '~', '%7E')",
     "url_extract_fragment": _part(
-        5, _component(lambda uri: _decoded(uri.fragment or ""), "url_fragment")
+        "#(.*)", _component(lambda uri: _decoded(uri.fragment or ""), "url_fragment")
     ),
-    "url_extract_host": _part(2, _component(lambda uri: uri.host or "", "url_host")),
-    "url_extract_parameter": ArrowFunction(by_row(_parameter)),
-    "url_extract_path": _part(3, _component(lambda uri: _decoded(uri.path or ""), "url_path")),
+    "url_extract_host": _part("://([^:/?#]*)", _component(lambda uri: uri.host or "", "url_host")),
+    "url_extract_parameter": _url_parameter,
+    "url_extract_path": _part(
+        r"://[^/?#]*([^?#]*)", _component(lambda uri: _decoded(uri.path or ""), "url_path")
+    ),
     "url_extract_port": _component(lambda uri: uri.port, "url_port"),
-    "url_extract_protocol": _part(1, _component(lambda uri: uri.scheme or "", "url_protocol")),
-    "url_extract_query": _part(4, _component(lambda uri: _decoded(uri.query or ""), "url_query")),
+    "url_extract_protocol": _part(
+        "^([^:]*)", _component(lambda uri: uri.scheme or "", "url_protocol")
+    ),
+    "url_extract_query": _part(
+        r"^[^?#]*\?([^#]*)", _component(lambda uri: _decoded(uri.query or ""), "url_query")
+    ),
 }

@@ -48,5 +48,18 @@ def by_row(function: Callable[..., Any]) -> BatchFunction:
     return batch
 
 
+def by_value(function: BatchFunction) -> BatchFunction:
+    """The batch function of one column, run on its distinct values when there are few."""
+
+    @wraps(function)
+    def batch(column: Any) -> Any:
+        coded = column.dictionary_encode()
+        if len(coded.dictionary) * 2 > len(column):
+            return function(column)
+        return function(coded.dictionary).take(coded.indices)
+
+    return batch
+
+
 def _is_floating(kind: Any) -> bool:
     return str(kind) in ("float", "double")

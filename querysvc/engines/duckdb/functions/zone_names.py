@@ -84,13 +84,19 @@ def instant_milliseconds(zone: str, local_milliseconds: int) -> int | None:
     return None
 
 
+def steady_offset(zone: str, day: int) -> int | None:
+    """The zone's offset in seconds when it is the same on the day and both days beside it."""
+    near = [_offset_of_day(zone, day + days) for days in (-1, 0, 1)]
+    return near[0] if near[0] == near[1] == near[2] else None
+
+
 def instant_microseconds(zone: str, local_microseconds: int) -> int:
     """The instant of a local time; one that the clock skips is taken by the offset before."""
     seconds = local_microseconds // 1_000_000
     day = seconds // _SECONDS_PER_DAY
-    near = [_offset_of_day(zone, day + days) for days in (-1, 0, 1)]
-    if near[0] is not None and near[0] == near[1] == near[2]:
-        return local_microseconds - near[0] * 1_000_000
+    steady = steady_offset(zone, day)
+    if steady is not None:
+        return local_microseconds - steady * 1_000_000
     found = instant_milliseconds(zone, seconds * 1000)
     if found is not None:
         return found * 1000 + local_microseconds % 1_000_000

@@ -304,7 +304,18 @@ def _is_same_each_row(value: Sql) -> bool:
 
 
 def _coalesce(context: Context, node: Coalesce) -> Sql:
-    return Sql(f"coalesce({', '.join(context.lower_all(node.arguments))})")
+    """A later value that may fail stands in CASE: DuckDB takes repeated ones out of coalesce()."""
+    values = context.lower_all(node.arguments)
+    if any(map(_may_fail, node.arguments[1:], values[1:])):
+        return _first_known(list(values))
+    return Sql(f"coalesce({', '.join(values)})")
+
+
+def _first_known(values: list[Sql]) -> Sql:
+    def body(first: Sql) -> Sql:
+        return case([(Sql(f"({first} IS NOT NULL)"), first)], _first_known(values[1:]))
+
+    return bind(values[:1], body) if len(values) > 1 else values[0]
 
 
 def _null_if(context: Context, node: NullIf) -> Sql:

@@ -15,6 +15,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     part,
     template,
     text_literal,
+    tried,
 )
 from querysvc.errors import ErrorCode
 
@@ -90,3 +91,12 @@ def test_a_failure_carries_code_and_message(connection: duckdb.DuckDBPyConnectio
 def test_a_failure_in_a_branch_not_taken_is_none(connection: duckdb.DuckDBPyConnection) -> None:
     failure = fail(ErrorCode.DIVISION_BY_ZERO, "never")
     assert _one(connection, f"CASE WHEN false THEN {failure} ELSE 'fine' END") == "fine"
+
+
+def test_try_holds_no_coalesce_in_which_duckdb_dies_of_a_failure() -> None:
+    text = tried(Sql("coalesce(a, f('coalesce(,'), coalesce([1, 2][1], b))"))
+    assert text == (
+        "TRY((CASE WHEN (a) IS NOT NULL THEN (a)"
+        " WHEN ( f('coalesce(,')) IS NOT NULL THEN ( f('coalesce(,'))"
+        " ELSE ( (CASE WHEN ([1, 2][1]) IS NOT NULL THEN ([1, 2][1]) ELSE ( b) END)) END))"
+    )

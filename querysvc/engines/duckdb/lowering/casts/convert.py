@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from querysvc.engines.duckdb.lowering.casts import (
@@ -27,6 +27,7 @@ from querysvc.engines.duckdb.lowering.fragments import (
     is_atom,
     lambda_,
     part,
+    tried,
     typed_null,
 )
 from querysvc.engines.duckdb.lowering.types import PATTERNS, is_fine, not_supported, storage_type
@@ -75,14 +76,14 @@ def convert(context: Context, value: Sql, source: TrinoType, target: TrinoType) 
 def try_convert(context: Context, value: Sql, source: TrinoType, target: TrinoType) -> Sql:
     """The value cast, NULL where the cast fails; errors inside the value itself remain."""
 
-    def body(bound: Sql) -> Sql:
+    def body(bound: Sql, guard: Callable[[Sql], Sql]) -> Sql:
         converted = convert(context, bound, source, target)
-        return converted if converted == bound else attempt(converted)
+        return converted if converted == bound else guard(converted)
 
     if is_atom(value):
-        return body(value)
+        return body(value, attempt)
     # Bound by a lambda also when short: TRY must not see the value's own errors.
-    inner = body(Sql('"t"."v"'))
+    inner = body(Sql('"t"."v"'), tried)
     return Sql(f"list_transform([{{'v': {value}}}], {lambda_(['t'], inner)})[1]")
 
 

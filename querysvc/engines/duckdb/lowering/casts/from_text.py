@@ -128,11 +128,22 @@ DATE_OF_TEXT: Final = Macro(
 """The date of Trino's text, NULL when it is none."""
 
 
+def _is_same(value: Sql, native: str, length: int) -> str:
+    """Whether DuckDB prints what it has read the same way again: then Trino reads it so too.
+
+    Its words for infinity are ruled out by the first character, years before Christ by the length.
+    """
+    is_usual = f"strlen({value}) <= {length} AND {value} >= '0' AND {value} < ':'"
+    return f"{is_usual} AND CAST({native} AS VARCHAR) = {value}"
+
+
 def _to_date(site: CastSite) -> Sql:
     def body(value: Sql) -> Sql:
+        native = f"TRY_CAST({value} AS DATE)"
         parsed = site.call_macro(DATE_OF_TEXT, value)
         error = fail(_INVALID, "Value cannot be cast to date: ", part(value))
-        return _checked(value, parsed, None, error)
+        is_same = Sql(f"({_is_same(value, native, 10)})")
+        return case([(is_same, Sql(native))], _checked(value, parsed, None, error))
 
     return bind([site.value], body)
 
@@ -227,6 +238,7 @@ def _to_timestamp(site: CastSite) -> Sql:
     exact = site.target.precision
     precision = min(exact, 6)
     fraction = rf"(\.[0-9]{{1,{precision}}})?" if precision else ""
+    length = min(20 + precision, 23) if precision else 19
     usual = text_literal(
         "[1-9][0-9]{3}-[01][0-9]-[0-3][0-9]( ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
         f"{fraction})?"
@@ -235,8 +247,10 @@ def _to_timestamp(site: CastSite) -> Sql:
     def body(value: Sql) -> Sql:
         by_parts = _parsed_timestamp(replace(site, value=value), exact)
         native = f"TRY_CAST({value} AS TIMESTAMP)"
+        is_same = f"({_is_same(value, native, length)})"
         return Sql(
-            f"coalesce(CASE WHEN regexp_full_match({value}, {usual}) THEN {native} END, {by_parts})"
+            f"(CASE WHEN {is_same} THEN {native} ELSE coalesce("
+            f"CASE WHEN regexp_full_match({value}, {usual}) THEN {native} END, {by_parts}) END)"
         )
 
     return bind([site.value], body)

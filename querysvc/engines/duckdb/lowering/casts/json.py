@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, InvalidOperation, localcontext
 from decimal import Decimal as Exact
 from typing import Any, Final, TypeAlias
 
 from querysvc.engines.duckdb.functions.registry import call_python
 from querysvc.engines.duckdb.functions.vectorised import failure
+from querysvc.engines.duckdb.lowering.casts import native_json
 from querysvc.engines.duckdb.lowering.casts.java_text import (
     double_text,
     java_number,
@@ -19,7 +21,7 @@ from querysvc.engines.duckdb.lowering.casts.java_text import (
     json_string,
 )
 from querysvc.engines.duckdb.lowering.casts.site import CastSite
-from querysvc.engines.duckdb.lowering.fragments import Sql
+from querysvc.engines.duckdb.lowering.fragments import Sql, bind
 from querysvc.engines.duckdb.lowering.types import not_supported
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.types.algebra import (
@@ -59,22 +61,32 @@ Reader: TypeAlias = Callable[[Any], Any]
 
 def to_json(site: CastSite) -> Sql:
     """CAST(value AS json)."""
+    return bind([site.value], lambda value: _to_json(replace(site, value=value)))
+
+
+def _to_json(site: CastSite) -> Sql:
     write = _writer(site.source)
 
     def cast_to_json(values: Any) -> list[str | None]:
         return [None if value is None else write(value) for value in values.to_pylist()]
 
-    return call_python(site.context, cast_to_json, [(site.value, site.source)], JSON)
+    general = call_python(site.context, cast_to_json, [(site.value, site.source)], JSON)
+    return native_json.written(site, general)
 
 
 def from_json(site: CastSite) -> Sql:
     """CAST(json AS type)."""
+    return bind([site.value], lambda value: _from_json(replace(site, value=value)))
+
+
+def _from_json(site: CastSite) -> Sql:
     read = _reader(site.target)
 
     def cast_from_json(values: Any) -> list[Any]:
         return [None if value is None else read(_parsed(value)) for value in values.to_pylist()]
 
-    return call_python(site.context, cast_from_json, [(site.value, JSON)], site.target)
+    general = call_python(site.context, cast_from_json, [(site.value, JSON)], site.target)
+    return native_json.read(site, general)
 
 
 def _parsed(text: str) -> Any:

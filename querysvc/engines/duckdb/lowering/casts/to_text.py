@@ -54,6 +54,29 @@ _EXPONENT_TEXT: Final = Macro(
     " || 'E' || CAST(CAST(split_part(s, 'e', 2) AS INTEGER) AS VARCHAR)",
 )
 
+_WHOLE_SCIENTIFIC: Final = Macro(
+    # Digits of a whole number: '1370' to '1.37E3'.
+    "whole_scientific",
+    ("s",),
+    "s[1] || '.' || coalesce(nullif(rtrim(s[2:], '0'), ''), '0') || 'E' || (strlen(s) - 1)",
+)
+
+_POSITIVE_TEXT: Final = Macro(
+    # DuckDB's text has the shortest digits too, from 1e-4 to 1e15 without an exponent.
+    "positive_text",
+    ("x",),
+    "CASE WHEN x >= 1 AND x < 1e15 AND x <> trunc(x) THEN"
+    r" regexp_replace(CAST(x AS VARCHAR), '^(\d)(\d*)\.', '\1.\2') || 'E'"
+    " || (strlen(CAST(CAST(trunc(x) AS BIGINT) AS VARCHAR)) - 1)"
+    ' WHEN x >= 1 AND x < 1e15 THEN "whole_scientific"(CAST(CAST(x AS BIGINT) AS VARCHAR))'
+    " WHEN x >= 1e-4 AND x < 1 THEN regexp_replace(regexp_replace("
+    r"CAST(x AS VARCHAR), '^0\.0*(\d)(\d*)$', '\1.\2'), '\.$', '.0') || 'E-'"
+    " || CASE WHEN x >= 0.1e0 THEN 1 WHEN x >= 0.01e0 THEN 2 WHEN x >= 0.001e0 THEN 3 ELSE 4 END"
+    " WHEN contains(CAST(x AS VARCHAR), 'e') THEN \"exponent_scientific\"(CAST(x AS VARCHAR))"
+    ' ELSE "plain_scientific"(CAST(x AS VARCHAR)) END',
+    uses=(_PLAIN_TEXT, _EXPONENT_TEXT, _WHOLE_SCIENTIFIC),
+)
+
 DOUBLE_TEXT: Final = Macro(
     "double_text",
     ("x",),
@@ -61,10 +84,8 @@ DOUBLE_TEXT: Final = Macro(
     " WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END"
     # Java prints two digits of the smallest number.
     " WHEN abs(x) < 1e-323 THEN CASE WHEN x > 0 THEN '4.9E-324' ELSE '-4.9E-324' END"
-    " ELSE CASE WHEN x < 0 THEN '-' ELSE '' END || CASE WHEN contains(CAST(x AS VARCHAR), 'e')"
-    ' THEN "exponent_scientific"(CAST(abs(x) AS VARCHAR))'
-    ' ELSE "plain_scientific"(CAST(abs(x) AS VARCHAR)) END END',
-    uses=(_PLAIN_TEXT, _EXPONENT_TEXT),
+    ' WHEN x > 0 THEN "positive_text"(x) ELSE \'-\' || "positive_text"(-x) END',
+    uses=(_POSITIVE_TEXT,),
 )
 """Trino's text of a double: `1.0E10`."""
 
