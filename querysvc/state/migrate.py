@@ -1,62 +1,34 @@
-"""Bringing a database's schema to head, from the revisions that the wheel carries."""
+"""Bringing a database's schema to head when it is not there yet.
+
+Alembic, half a second of imports, is loaded for a database that needs it: not at every start.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Final
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.autogenerate.api import AutogenContext
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from querysvc.state.database import Database
-from querysvc.state.tables import UtcTimestamp, metadata
-from querysvc_catalog.tables import metadata as catalog_metadata
 
-ALL_METADATA = [metadata, catalog_metadata]
-# Any number will do, as long as it is ours alone: nodes that start together take turns on it.
-_MIGRATION_LOCK = 0x71737664
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+HEAD: Final = max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+"""The newest revision: their files are numbered in the chain's order."""
 
 
 def upgrade(database: Database) -> None:
     """Apply all revisions that the database lacks, in one transaction."""
-    config = configuration()
-    with database.write() as connection:
-        if not database.is_sqlite:
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    if not is_current(database):
+        from querysvc.state import revisions
+
+        revisions.apply(database)
 
 
-def pending(database: Database) -> bool:
-    """Whether the database's schema is not at head."""
+def is_current(database: Database) -> bool:
+    """Whether the database's schema is at head."""
     with database.read() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    return current != ScriptDirectory.from_config(configuration()).get_current_head()
-
-
-def differences(database: Database) -> list[Any]:
-    """What Alembic sees between the metadata and the database (empty when they agree)."""
-    with database.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        # Alembic takes several MetaData here as in its env.py; its stub does not say so.
-        return list(compare_metadata(context, ALL_METADATA))  # type: ignore[arg-type]
-
-
-def configuration() -> Config:
-    """Alembic's configuration, without an ini file."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    return config
-
-
-def render_item(kind: str, item: object, _: AutogenContext) -> str | Literal[False]:
-    """Revisions spell our types as what the database stores: they must not change with our code."""
-    if kind == "type" and isinstance(item, UtcTimestamp):
-        return "sa.BigInteger()"
-    return False
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        found = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
+    return list(found) == [HEAD]

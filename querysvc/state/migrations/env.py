@@ -1,4 +1,4 @@
-"""Alembic's environment: the connection comes from migrate.py, or from `alembic -x url=…`."""
+"""Alembic's environment: the connection comes from revisions.py, or from `alembic -x url=…`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from querysvc.state.database import open_database
-from querysvc.state.migrate import ALL_METADATA, render_item
+from querysvc.state.revisions import ALL_METADATA, render_item
 
 
 def _run() -> None:

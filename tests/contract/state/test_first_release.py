@@ -14,7 +14,8 @@ from sqlalchemy import MetaData, text
 from querysvc.model import QueryState
 from querysvc.service.auth import Authenticator, SecretBox
 from querysvc.state.database import Database
-from querysvc.state.migrate import configuration, differences, upgrade
+from querysvc.state.migrate import upgrade
+from querysvc.state.revisions import configuration, differences
 from querysvc.state.sql import SqlState
 from querysvc.state.values import HistoryFilter
 from querysvc_catalog.model import TableName

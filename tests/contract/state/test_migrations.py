@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from querysvc.state.database import Database, open_database, sqlite_url
-from querysvc.state.migrate import configuration, differences, pending, upgrade
+from querysvc.state.migrate import HEAD, is_current, upgrade
+from querysvc.state.revisions import configuration, differences
 
 
 def test_the_migrated_schema_is_the_metadata(database: Database) -> None:
@@ -16,14 +18,18 @@ def test_the_migrated_schema_is_the_metadata(database: Database) -> None:
 
 
 def test_an_upgrade_at_head_changes_nothing(database: Database) -> None:
-    assert not pending(database)
+    assert is_current(database)
     upgrade(database)
-    assert not pending(database)
+    assert is_current(database)
+
+
+def test_the_head_is_the_chains() -> None:
+    assert ScriptDirectory.from_config(configuration()).get_current_head() == HEAD
 
 
 def test_an_empty_database_is_behind(tmp_path: Path) -> None:
     database = open_database(sqlite_url(tmp_path / "state.db"))
-    assert pending(database)
+    assert not is_current(database)
     database.close()
 
 
