@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev demo serve check lint format test tools benchmarks conformance \
-        conformance-live conformance-data spark terraform grafana clean
+        conformance-live conformance-data spark superset terraform grafana clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -78,6 +78,9 @@ terraform: dev tools  ## The guide for Terraform with OpenTofu and the AWS provi
 
 grafana: dev tools  ## The guide for Grafana with its Athena plugin: PLUGIN=<checkout of athena-datasource>
 	$(BIN)/python -m tests.support.grafana_guide $(PLUGIN)
+
+superset: install  ## Apache Superset charting the demonstration's data over two wires (1 GB of downloads)
+	@sh drivers/superset/run.sh
 
 conformance-data: dev  ## Register TPC-H tiny in a running service: SERVER=… S3=…
 	$(BIN)/python -m tests.support.conformance_data --server $(or $(SERVER),http://127.0.0.1:8080) \

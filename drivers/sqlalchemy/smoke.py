@@ -1,6 +1,7 @@
-"""Smoke test of Trino's SQLAlchemy dialect: python drivers/sqlalchemy/smoke.py URL
+"""Smoke test of SQLAlchemy over either wire: python drivers/sqlalchemy/smoke.py URL
 
-URL is trino://USER@HOST:PORT/CATALOG/SCHEMA; with a key, trino://USER:KEY@HOST:PORT/… over HTTPS.
+URL is trino://USER@HOST:PORT/CATALOG/SCHEMA or postgresql+psycopg://USER@HOST:PORT/CATALOG; with a
+key, trino://USER:KEY@HOST:PORT/… over HTTPS, or …?sslmode=verify-full&sslrootcert=cert.pem.
 """
 
 from __future__ import annotations

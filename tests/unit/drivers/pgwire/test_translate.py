@@ -14,7 +14,7 @@ from querysvc_drivers.pgwire.translate import translate
     [
         ("SELECT 1::int", "SELECT CAST(1 AS int)"),
         ("SELECT 'x'::text || 'y'", "SELECT CAST('x' AS varchar) || 'y'"),
-        ("SELECT extract(EPOCH FROM x)::int", "SELECT CAST(to_unixtime(x) AS integer)"),
+        ("SELECT extract(EPOCH FROM x)::int", "SELECT CAST(to_unixtime( x) AS int)"),
         ("SELECT extract(year FROM x)", "SELECT extract(year FROM x)"),
         (
             "SELECT '2020-01-02T03:04:05.6Z'::timestamptz",
