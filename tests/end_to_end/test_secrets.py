@@ -15,14 +15,18 @@ import botocore.exceptions
 import httpx
 import jwt
 import psycopg
+import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
+from pyarrow import flight
 
 from querysvc.server import open_authenticator
 from querysvc.service.auth import KeyRequest
 from querysvc.settings import load_settings
+from querysvc_drivers.flightsql.messages import new, packed, unpacked
 from tests.end_to_end.conftest import DDL
+from tests.support import postgresql
 from tests.support.running_service import RunningService, running_service
 from tests.support.s3 import REGION, SECRET_KEY, S3Server, free_port
 
@@ -44,6 +48,7 @@ class Session:
 
     service: RunningService
     pg_port: int
+    flight_port: int
     secrets: dict[str, str]
     answers: list[str] = field(default_factory=list)
 
@@ -81,6 +86,7 @@ def session(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     settings: dict[str, Any] = {
         "auth": "keys",
         "pg_port": free_port(),
+        "flight_port": free_port(),
         "oidc_issuer": ISSUER,
         "oidc_audience": "querysvc",
         "oidc_keys": jwks,
@@ -91,6 +97,8 @@ def session(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         with open_authenticator(load_settings(None, {"state_dir": folder})) as keys:
             root = keys.create_key(KeyRequest("root", frozenset({"admin"})))
             pair = keys.create_key_pair(KeyRequest("root", frozenset({"admin"})))
+            verifier = root.key.scram_verifier
+            assert verifier is not None
         claims = {
             "iss": ISSUER,
             "aud": "querysvc",
@@ -104,8 +112,10 @@ def session(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             "pair id": pair.pair.access_key_id,
             "pair secret": pair.secret_access_key,
             "token": token,
+            "SCRAM verifier": verifier,
+            "key file": (folder / "secret.key").read_text(),
         }
-        session = Session(service, settings["pg_port"], secrets)
+        session = Session(service, settings["pg_port"], settings["flight_port"], secrets)
         _use(session)
         yield session
 
@@ -125,6 +135,7 @@ def _use(session: Session) -> None:
     _use_aws(session, "wrong" + session.secrets["pair secret"])
     for password in (key, key[:-4] + "AAAA"):
         _use_postgresql(session, password)
+        _use_flight(session, password)
     session.answers.append(httpx.get(session.service.url + "/metrics").text)
     session.answers.append(httpx.get(session.service.url + "/openapi.json").text)
 
@@ -168,6 +179,23 @@ def _use_postgresql(session: Session, password: str) -> None:
         session.answers.append(str(error))
 
 
+def _use_flight(session: Session, password: str) -> None:
+    options = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {password}".encode())])
+    with flight.FlightClient(f"grpc://127.0.0.1:{session.flight_port}") as client:
+        for sql in STATEMENTS:
+            command = packed(new("CommandStatementQuery", query=sql))
+            descriptor = flight.FlightDescriptor.for_command(command)
+            try:
+                ticket = client.get_flight_info(descriptor, options).endpoints[0].ticket
+                _, told = unpacked(ticket.ticket)
+                session.secrets["Flight ticket"] = told.statement_handle.decode("latin-1")
+                session.answers.append(repr(client.do_get(ticket, options).read_all().to_pylist()))
+                altered = flight.Ticket(ticket.ticket[:-4] + b"AAAA")
+                session.answers.append(repr(client.do_get(altered, options).read_all()))
+            except (flight.FlightError, pa.ArrowException) as error:
+                session.answers.append(str(error))
+
+
 def secret_part(text: str) -> bytes:
     """What nobody but its owner may know of it: of a key and a token the last part."""
     if text.startswith("qsvc_"):
@@ -175,7 +203,7 @@ def secret_part(text: str) -> bytes:
     return text.rpartition(".")[2].encode()
 
 
-@pytest.mark.parametrize("name", ["S3 secret", "API key", "pair secret", "token"])
+@pytest.mark.parametrize("name", ["S3 secret", "API key", "pair secret", "token", "Flight ticket"])
 def test_no_secret_is_left_anywhere(session: Session, name: str) -> None:
     canary = secret_part(session.secrets[name])
     assert len(canary) > 10
@@ -185,6 +213,36 @@ def test_no_secret_is_left_anywhere(session: Session, name: str) -> None:
     files = [path for path in session.service.state_dir.rglob("*") if path.is_file()]
     assert {"state.db", "test.log"} <= {path.name for path in files}
     assert [str(path) for path in files if canary in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize("name", ["SCRAM verifier", "key file"])
+def test_what_the_state_keeps_of_secrets_is_told_to_nobody(session: Session, name: str) -> None:
+    canary = session.secrets[name].rpartition(":")[2].encode()
+    assert len(canary) > 10
+    assert [answer for answer in session.answers if canary in answer.encode()] == []
+    assert canary.decode() not in session.service.log()
+
+
+def test_the_databases_password_is_told_to_nobody(s3: S3Server, tmp_path: Path) -> None:
+    password = "canary-of-the-database"
+    with postgresql.server() as database:
+        url = database.url.replace("querysvc@", f"querysvc:{password}@")
+        settings = {"database_url": url, "log_level": "debug", "log_format": "json"}
+        with running_service(s3.url, tmp_path / "state", **settings) as service:
+            address = f"{service.url}/v1/queries?wait=20"
+            answers = [httpx.post(address, json={"sql": "SELECT 1"}).text]
+            assert "SUCCEEDED" in answers[0]
+            database.stop()
+            refused = httpx.post(address, json={"sql": "SELECT 1"})
+            assert "STATE_UNAVAILABLE" in refused.text
+            answers += [refused.text, httpx.get(f"{service.url}/readyz").text]
+            answers += [httpx.get(f"{service.url}/metrics").text]
+            log = service.log()
+            service.kill()  # there is nothing that it could save
+        told = service.cli("serve", "--port", "0", "--state-dir", str(tmp_path / "other"))
+    assert told.returncode != 0
+    answers += [log, told.stdout.decode(), told.stderr.decode()]
+    assert [answer for answer in answers if password in answer] == []
 
 
 def test_the_session_did_what_it_was_to_do(session: Session) -> None:
