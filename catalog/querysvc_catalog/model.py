@@ -172,6 +172,15 @@ class Table:
         return self.storage_descriptor.columns if self.storage_descriptor else ()
 
     @property
+    def current_columns(self) -> tuple[Column, ...]:
+        """The columns without those that an Iceberg table's entry keeps of older schemas."""
+        return tuple(
+            column
+            for column in self.columns
+            if column.parameters.get("iceberg.field.current") != "false"
+        )
+
+    @property
     def location(self) -> str | None:
         """The location of the table's data, if it has any."""
         return self.storage_descriptor.location if self.storage_descriptor else None

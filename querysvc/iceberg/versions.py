@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from pyiceberg.schema import Schema
+
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.iceberg.table import IcebergTable
 from querysvc.plan import TableVersion, VersionKind
@@ -20,6 +22,11 @@ def snapshot_of(table: IcebergTable, version: TableVersion) -> int:
     if version.kind is VersionKind.REFERENCE:
         return _of_reference(table, str(version.value))
     return _of_moment(table, int(version.value))
+
+
+def column_names(schema: Schema) -> set[tuple[int, str]]:
+    """The columns by id and name."""
+    return {(field.field_id, field.name.lower()) for field in schema.fields}
 
 
 def _of_reference(table: IcebergTable, name: str) -> int:

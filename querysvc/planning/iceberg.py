@@ -65,6 +65,13 @@ class IcebergReader:
 
         return snapshot_of(self.tables.load(entry), version)
 
+    def has_names_of_now(self, entry: Table, snapshot_id: int) -> bool:
+        """Whether a snapshot's columns are columns of the table now, by the same names."""
+        from querysvc.iceberg.versions import column_names
+
+        table = self.tables.load(entry)
+        return column_names(table.schema_of(snapshot_id)) <= column_names(table.metadata.schema())
+
     def scan(self, reference: TableReference) -> TableScan:
         """The files that a reference may need; raises QueryServiceErrors."""
         from querysvc.iceberg.plan import scan_table

@@ -82,7 +82,12 @@ class CatalogMetadata:
             raise not_versioned()
         snapshot_id = self._iceberg.snapshot_id(found.table, version)
         columns = self.columns(found.table, snapshot_id)
-        return replace(found, columns=columns, snapshot_id=snapshot_id)
+        return replace(
+            found,
+            columns=columns,
+            snapshot_id=snapshot_id,
+            has_names_of_now=self._iceberg.has_names_of_now(found.table, snapshot_id),
+        )
 
     def _about_table(self, name: TableName) -> TableInfo | None:
         """`"t$partitions"`, `"t$properties"` as Trino's Hive connector has them, `"t$rejects"`."""

@@ -124,9 +124,12 @@ class PermittedMetadata:
         now = self.relation(catalog, database, name)
         if now is None or now.visible == ():
             raise denied(f"Cannot select from table or view {catalog}.{database}.{name}")
-        return replace(
-            self._metadata.at_version(catalog, database, name, version), visible=now.visible
-        )
+        then = self._metadata.at_version(catalog, database, name, version)
+        if now.visible is not None and not then.has_names_of_now:
+            # Grants tell columns by name: what had a name then may be hidden under another now.
+            what = f"Cannot select from an earlier version of {catalog}.{database}.{name}"
+            raise denied(f"{what}, whose columns had other names")
+        return replace(then, visible=now.visible)
 
     def relation_names(self, catalog: str, database: str) -> tuple[str, ...]:
         """The tables and views of a database that may be known."""

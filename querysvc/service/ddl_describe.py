@@ -9,7 +9,7 @@ from typing import Final
 from querysvc.errors import ErrorCode
 from querysvc.planning.views import hive_text, view_definition
 from querysvc.service.ddl_context import DdlContext, StatementResult, error, text_columns
-from querysvc.service.ddl_iceberg import current_columns, describe
+from querysvc.service.ddl_iceberg import describe
 from querysvc.service.ddl_partitions import find_partition, require_partitioned
 from querysvc.sql.ddl import statements as ddl
 from querysvc_catalog.errors import CatalogError
@@ -44,7 +44,7 @@ def shown_columns(table: Table) -> tuple[Column, ...]:
     Trino stores one dummy column beside the definitions of its views.
     """
     if not table.is_view:
-        return current_columns(table)
+        return table.current_columns
     return tuple(
         Column(column.name.lower(), hive_text(column.type))
         for column in view_definition(table).columns

@@ -127,15 +127,6 @@ def _column(column: Column) -> NewColumn:
     return NewColumn(column.name, type_, column.comment)
 
 
-def current_columns(table: Table) -> tuple[Column, ...]:
-    """The columns of the entry that are not those of older schemas."""
-    return tuple(
-        column
-        for column in table.columns
-        if column.parameters.get("iceberg.field.current") != "false"
-    )
-
-
 def properties(table: Table, context: DdlContext) -> dict[str, str]:
     """The properties of the entry and of the metadata."""
     return {**context.iceberg().tables.load(table).metadata.properties, **table.parameters}
@@ -148,7 +139,7 @@ def describe(table: Table, context: DdlContext) -> StatementResult:
         ("# Table schema:", "", ""),
         ("# col_name", *_DESCRIBED[1:]),
     ]
-    rows += [(c.name, c.type or "", c.comment or "") for c in current_columns(table)]
+    rows += [(c.name, c.type or "", c.comment or "") for c in table.current_columns]
     rows += [("", "", ""), ("# Partition spec:", "", "")]
     rows.append(("# field_name", "field_transform", "column_name"))
     for field in metadata.spec().fields:

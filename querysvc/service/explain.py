@@ -25,7 +25,7 @@ from querysvc.service.statements import (
 )
 from querysvc.sql.explain import Explain, ExplainFormat, ExplainType
 from querysvc.types.algebra import BOOLEAN, VARCHAR
-from querysvc.write_plan import CreateTableAs, InsertInto, Unload
+from querysvc.write_plan import WriteStatement
 
 _OBJECTS_TOLD: Final = 100
 _PLAN_COLUMNS: Final = (ResultColumn("Query Plan", VARCHAR),)
@@ -45,7 +45,7 @@ class ExplainExecutor:
         options, inner = statement.options, statement.statement
         if options.type is ExplainType.VALIDATE:
             return _told(context, _VALID_COLUMNS, True)
-        if isinstance(inner, CreateTableAs | InsertInto | Unload) and not options.is_analyze:
+        if isinstance(inner, WriteStatement) and not options.is_analyze:
             inner = inner.query  # what would be written
         if not isinstance(inner, AnalysedStatement):
             raise StatementError(

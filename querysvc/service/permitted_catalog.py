@@ -137,8 +137,10 @@ class PermittedRepository:
         self, table: Table, *, expected_version: int | None, archive_previous: bool
     ) -> Table:
         self._access.require(Action.ALTER, table.full_name)
-        known = set(_addresses(self._repository.get_table(table.full_name)))
+        before = self._repository.get_table(table.full_name)
+        known = set(_addresses(before))
         self._access.require_locations(one for one in _addresses(table) if one not in known)
+        self._require_names(before, table)
         return self._repository.update_table(
             table, expected_version=expected_version, archive_previous=archive_previous
         )
@@ -327,6 +329,20 @@ class PermittedRepository:
     def _require_writing(self, name: TableName) -> None:
         if not self._access.may(Action.INSERT, name):
             self._access.require(Action.ALTER, name)
+
+    def _require_names(self, before: Table, after: Table) -> None:
+        """Who sees a part of a table alone may add columns, and not change which name means which.
+
+        Grants tell columns by name, and row filters name them.
+        """
+        if not self._access.visible(before.full_name):
+            return
+        names = [column.name for column in before.current_columns]
+        if [column.name for column in after.current_columns][: len(names)] != names:
+            raise denied(
+                f"Cannot alter columns of table {full_name(before.full_name)}: only some of its"
+                " rows or columns may be read"
+            )
 
     def _require_places(self, name: TableName, partitions: Sequence[Partition]) -> None:
         """Partitions lie under their table, or where a location is granted."""

@@ -43,6 +43,8 @@ class TableInfo:
     visible: Visibility = None
     snapshot_id: int | None = None
     """Which snapshot, where a version was asked for; the columns are its own."""
+    has_names_of_now: bool = True
+    """Whether a version's columns are columns of now, by the same names: grants tell names."""
 
 
 @dataclass(frozen=True, slots=True)
