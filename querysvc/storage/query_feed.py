@@ -25,8 +25,9 @@ from querysvc.storage.window import Window
 
 _SEGMENTS_MAX = 4_000_000
 """Segments that one query may have announced and not released."""
-_COPIES_PER_TURN_BYTES = 32 << 20
-"""Cached bytes that are copied before other queries get the event loop."""
+_COPIES_PER_TURN_BYTES = 1 << 20
+"""Cached bytes that are copied before the worker hears of them, and other queries get the event
+loop."""
 _WINDOW_SEGMENTS_MIN = 4
 _AHEAD_BYTES_MIN = 16 << 20
 _CACHED_AHEAD_BYTES_MIN = 8 << 20

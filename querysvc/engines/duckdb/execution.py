@@ -21,12 +21,7 @@ from querysvc.engines.duckdb.readers.base import PlanReader, ReaderContext
 from querysvc.engines.duckdb.readers.failures import find_bad_value
 from querysvc.engines.duckdb.readers.json import DOUBT_MARK, SPELLING_MARK
 from querysvc.engines.duckdb.readers.watch import WatchedClient
-from querysvc.engines.duckdb.relations import (
-    KEPT_BYTES_MAX,
-    PlannedRelations,
-    plan_relations,
-    view_name,
-)
+from querysvc.engines.duckdb.relations import KEPT_BYTES_MAX, PlannedRelations, plan_relations
 from querysvc.engines.duckdb.requests import RunPlan, plan_objects
 from querysvc.engines.duckdb.settings import WorkerSettings
 from querysvc.engines.duckdb.spool import conform, spool_schema
@@ -124,24 +119,26 @@ class Execution:
 
     def run(self, relations: PlannedRelations, spool: int, report: Report) -> None:
         """Announce the ranges, run the query, and write its batches to the spool."""
-        statement = self._statement(narrows=True)
+        statement = self._statement(relations, narrows=True)
         try:
             with self._progress_told(report):
-                self._create_views(relations)
+                self._load(relations)
                 if self.settings.engine_layers and not self.instance.is_sealed:
                     session.seal(self.connection, self.context.paths)
                 while not self._attempt(statement, spool, report):
-                    self._create_views(plan_relations(self.plan, self.context))
-                    statement = self._statement(narrows=False)
+                    relations = plan_relations(self.plan, self.context)
+                    self._load(relations)
+                    statement = self._statement(relations, narrows=False)
         finally:
             os.close(spool)
 
-    def _create_views(self, relations: PlannedRelations) -> None:
+    def _load(self, relations: PlannedRelations) -> None:
+        """Start what was announced, and fill the relations' temporary tables."""
         self.client.prefetch(())
         for load in self.context.loads:
             load()
-        for index, sql in enumerate(relations.sql):
-            self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view_name(index)} AS {sql}")
+        for index, sql in enumerate(relations.sql if self.request.raw_sql is not None else ()):
+            self.connection.execute(f'CREATE OR REPLACE TEMP VIEW "t{index}" AS {sql}')
 
     def _attempt(self, statement: str, spool: int, report: Report) -> bool:
         """Run the statement once; false when it must run again, the context being changed.
@@ -213,13 +210,14 @@ class Execution:
         is_bad = find_bad_value(message) is not None or "Malformed JSON" in message
         return is_bad or self.context.watch.is_suspicious
 
-    def _statement(self, *, narrows: bool) -> str:
+    def _statement(self, relations: PlannedRelations, *, narrows: bool) -> str:
         if self.request.raw_sql is not None:
             return self.request.raw_sql
         from querysvc.engines.duckdb.functions.install import install
         from querysvc.engines.duckdb.lowering.lower import lower
 
-        tables = {index: view_name(index) for index in range(len(self.plan.scans))}
+        # Not by views: a view is bound once more than its text, file by file.
+        tables = {index: f"({sql})" for index, sql in enumerate(relations.sql)}
         lowered = lower(self.plan.query, tables, self.plan.session, narrows=narrows)
         self._is_narrowed = lowered.is_narrowed
         if lowered.macros or lowered.functions:

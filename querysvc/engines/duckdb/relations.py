@@ -72,17 +72,12 @@ def plan_relations(plan: ExecutionPlan, context: ReaderContext) -> PlannedRelati
 
     DuckDB builds hash tables before it probes, and its optimizer puts the smaller side there.
     """
-    next_index = 0
     relations: list[str] = []
     all_parts: list[list[Part]] = []
-    all_groups: list[list[FileGroup]] = []
+    all_groups = file_groups(plan)
     once = _to_read_once(plan)
     if once:  # what fills a table cannot be tried again by another path
         context.is_exact = context.reads_json_rows = True
-    for scan in plan.scans:
-        judging = replace(scan, reference=judged(scan.reference))
-        groups, next_index = _groups(judging, next_index)
-        all_groups.append(groups)
     _announce_footers(all_groups, context)
     for index, (scan, groups) in enumerate(zip(plan.scans, all_groups, strict=True)):
         parts = [
@@ -182,9 +177,15 @@ def _announce_footers(all_groups: Sequence[Sequence[FileGroup]], context: Reader
     context.footers.announce(files, context.client)
 
 
-def view_name(scan: int) -> str:
-    """The name by which generated SQL refers to a scan's relation."""
-    return quote_name(f"t{scan}")
+def file_groups(plan: ExecutionPlan) -> list[list[FileGroup]]:
+    """Each scan's files that are read alike, in the order of the scans."""
+    next_index = 0
+    all_groups: list[list[FileGroup]] = []
+    for scan in plan.scans:
+        judging = replace(scan, reference=judged(scan.reference))
+        groups, next_index = _groups(judging, next_index)
+        all_groups.append(groups)
+    return all_groups
 
 
 def _groups(scan: TableScan, next_index: int) -> tuple[list[FileGroup], int]:

@@ -77,13 +77,15 @@ class Worker:
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
         self._instances.ensure()
         gc.collect()
-        gc.freeze()  # the libraries stay: the collection after each query need not walk them
+        # What is alive between queries stays: the collection after each need not walk it again.
+        gc.freeze()
         while True:
             self._instances.ensure()
             self.report({"ready": os.getpid()})
             self._handle(*self._next_request())
             self._control = Control.create()
             gc.collect()
+            gc.freeze()
             _return_memory()
 
     def _next_request(self) -> tuple[Any, tuple[int, ...]]:
