@@ -36,7 +36,9 @@ class Cycle:
     problems: tuple[str, ...]
 
 
-def cycles(server: S3Server, state_dir: Path, count: int, seed: int) -> Iterator[Cycle]:
+def cycles(
+    server: S3Server, state_dir: Path, count: int, seed: int, *, is_iceberg: bool = False
+) -> Iterator[Cycle]:
     """Kill the service so many times, at random points of a CTAS or an INSERT; look after each."""
     chance = random.Random(seed)
     server.client().create_bucket(Bucket=BUCKET)
@@ -46,7 +48,7 @@ def cycles(server: S3Server, state_dir: Path, count: int, seed: int) -> Iterator
         with running_service(server.url, state_dir, **SETTINGS) as service:
             if killed is None:
                 service.client.run("CREATE DATABASE k")
-                service.client.run(_ctas("total", 0))
+                service.client.run(_ctas("total", 0, is_iceberg=is_iceberg))
             else:
                 query_id, statement, delay = killed
                 state = _settled(service, query_id)
@@ -58,7 +60,9 @@ def cycles(server: S3Server, state_dir: Path, count: int, seed: int) -> Iterator
                 yield Cycle(statement.split()[0], round(delay, 3), state, tuple(problems))
             if number == count:
                 return
-            statement = _insert() if number % 2 else _ctas(f"t{number}", ROWS)
+            statement = (
+                _insert() if number % 2 else _ctas(f"t{number}", ROWS, is_iceberg=is_iceberg)
+            )
             delay = chance.uniform(0.02, KILL_SECONDS_MAX)
             if number % 4 >= 2:
                 delay *= AFTER_UPLOAD_SECONDS_MAX / KILL_SECONDS_MAX
@@ -69,9 +73,15 @@ def cycles(server: S3Server, state_dir: Path, count: int, seed: int) -> Iterator
             service.kill()
 
 
-def _ctas(name: str, rows: int) -> str:
+def _ctas(name: str, rows: int, *, is_iceberg: bool) -> str:
+    properties = "partitioned_by = ARRAY['p']"
+    if is_iceberg:
+        properties = (
+            "table_type = 'ICEBERG', is_external = false, partitioning = ARRAY['p'],"
+            f" location = 's3://{BUCKET}/iceberg/{name}/'"
+        )
     return (
-        f"CREATE TABLE k.{name} WITH (partitioned_by = ARRAY['p']) AS"
+        f"CREATE TABLE k.{name} WITH ({properties}) AS"
         f" SELECT n, CAST(n AS varchar) AS s, n % 7 AS p FROM {_numbers()} WHERE n < {rows}"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.support.s3 import S3Server
 
 pytest.importorskip("pyiceberg.catalog.glue")
 
+DATA = Path(__file__).parents[2] / "data"
 Query = Callable[[str], list[tuple[str | None, ...]]]
 
 
@@ -294,3 +296,39 @@ def test_metadata_that_name_objects_elsewhere_are_refused(
     lake.publish("forged", s3.client(), glue)
     done = run("SELECT * FROM forged", QueryExecutionContext={"Database": DATABASE})
     assert "PERMISSION_DENIED" in done["Status"]["StateChangeReason"]
+
+
+def test_a_table_that_trino_476_wrote_updated_merged_and_evolved_is_read_equal(
+    s3: S3Server, glue: Any, query: Query
+) -> None:
+    """The table's paths begin with s3://lake; its rows and their answers are Trino's own.
+
+    20 rows in bucket(id, 3) and month(dt); DELETE and UPDATE; columns and nested fields renamed,
+    added, dropped and widened; truncate(label, 1) as another spec; INSERT and MERGE.
+    """
+    client, metadata = s3.client(), ""
+    with zipfile.ZipFile(DATA / "iceberg-trino-476.zip") as archive:
+        for name in archive.namelist():
+            client.put_object(Bucket=BUCKET, Key=name, Body=archive.read(name))
+            if name.endswith(".metadata.json"):
+                metadata = f"s3://{BUCKET}/{name}"
+    location = metadata.rpartition("/metadata/")[0]
+    parameters = {"table_type": "ICEBERG", "metadata_location": metadata}
+    descriptor = {"Location": location, "Columns": []}
+    entry = {"Name": "trino", "Parameters": parameters, "StorageDescriptor": descriptor}
+    glue.create_table(DatabaseName=DATABASE, TableInput=entry)
+    totals = (
+        "SELECT count(*), sum(id), min(label), max(dt), sum(d), sum(f), count(extra) FROM trino"
+    )
+    assert query(totals) == [
+        ("19", "1000000000288", "m", "2024-04-10", "236.25", "94.5", "1"),
+    ]
+    assert query("SELECT id, label, r, l, m FROM trino WHERE id IN (1, 3, 4, 99) ORDER BY 1") == [
+        ("1", "m", "{bb=b1, c=null}", "[{x=1, z=null}, null]", "{k={y=1}}"),
+        ("4", "n4", "{bb=b4, c=null}", "[{x=4, z=null}, null]", "{k={y=4}}"),
+        ("99", "new", None, None, None),
+    ]
+    pruned = "SELECT count(*) FROM trino WHERE dt >= date '2024-03-01' AND label <> 'upd'"
+    assert query(pruned) == [("6",)]
+    assert query("SELECT id FROM trino WHERE label = 'zz'") == [("1000000000000",)]
+    assert query('SELECT count(DISTINCT partition) FROM "trino$partitions"') == [("11",)]
