@@ -6,8 +6,10 @@ hide the storage classes, ETags and error answers that the rules need (ADR-0013)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 from querysvc.storage.configuration import Endpoint, StorageConfiguration
@@ -41,6 +43,7 @@ async def open_client(
     )
     client = await file_system.set_session()
     client.meta.events.register_first("needs-retry.s3", _give_up_untrusted)
+    client.meta.events.register_first("needs-retry.s3", _busy(configuration, attempts))
     try:
         yield client
     finally:
@@ -51,6 +54,22 @@ def _give_up_untrusted(caught_exception: Exception | None, **_: Any) -> None:
     """A certificate that is not trusted now will not be trusted a second later."""
     if caught_exception is not None and "CERTIFICATE_VERIFY_FAILED" in str(caught_exception):
         raise caught_exception
+
+
+def _busy(configuration: StorageConfiguration, attempts_max: int) -> Callable[..., float | None]:
+    """Waits after 429, which botocore knows by the body's code alone; HEAD has no body."""
+
+    def delay(response: Any, attempts: int, **_: Any) -> float | None:
+        if (
+            response is None
+            or response[0].status_code != HTTPStatus.TOO_MANY_REQUESTS
+            or attempts >= attempts_max
+        ):
+            return None
+        longest = configuration.backoff_seconds * 2**attempts
+        return min(longest, configuration.backoff_seconds_max) * random.random()  # noqa: S311
+
+    return delay
 
 
 def _verify(configuration: StorageConfiguration) -> bool | str:
