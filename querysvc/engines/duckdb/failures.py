@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from querysvc.engines.duckdb.bad_rows import place_of
 from querysvc.engines.duckdb.readers.failures import BadValue, find_bad_value
 from querysvc.engines.duckdb.readers.json import find_malformed
 from querysvc.engines.duckdb.requests import plan_objects
@@ -99,9 +100,10 @@ def _some_file(execution: Execution) -> str:
 def _bad_value(bad: BadValue, execution: Execution) -> QueryServiceError:
     where = ""
     if bad.ordinal is not None:
-        where = execution.context.ordinals[bad.ordinal].stored.address
+        file = execution.context.ordinals[bad.ordinal]
         line = execution.context.line_of(bad)
-        where += ": " if line is None else f", line {line}: "
+        place = place_of(bad, file, execution) if line is None else f"line {line}"
+        where = file.stored.address + (f", {place}: " if place else ": ")
     return QueryServiceError(
         ErrorCode.HIVE_BAD_DATA,
         f"{where}column {bad.column}: value {bad.value!r} is not a valid {bad.type}",

@@ -74,5 +74,6 @@ def test_damage_is_bad_data_with_the_files_name(
 
 def test_a_value_that_does_not_fit_is_named(engine_bench: EngineBench) -> None:
     columns = [TableColumn("i", t.TINYINT)]
-    with pytest.raises(QueryServiceError, match=r"s3://bucket/f: column i: value '128'.*tinyint"):
+    told = r"s3://bucket/f, row 129: column i: value '128'.*tinyint"
+    with pytest.raises(QueryServiceError, match=told):
         engine_bench.select(AVRO, columns, [((), {"f": write(200)})])

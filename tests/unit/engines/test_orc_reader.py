@@ -172,7 +172,7 @@ def test_a_type_that_does_not_fit_is_named(engine_bench: EngineBench) -> None:
 
 def test_a_value_that_does_not_fit_is_named(engine_bench: EngineBench) -> None:
     data = write(pa.table({"a": [1, 300]}))
-    with pytest.raises(QueryServiceError, match=r"f\.orc.*column a: value '300'.*tinyint"):
+    with pytest.raises(QueryServiceError, match=r"f\.orc, row 2: column a: value '300'.*tinyint"):
         read(engine_bench, [TableColumn("a", t.TINYINT)], data)
 
 

@@ -166,8 +166,17 @@ def test_a_value_out_of_range_is_bad_data_with_file_and_value(bench: ParquetBenc
         bench.select(columns, [((), {"good": good, "bad": bad})])
     assert caught.value.code is ErrorCode.HIVE_BAD_DATA
     assert caught.value.message == (
-        "s3://bucket/bad: column a: value '5000000000' is not a valid integer"
+        "s3://bucket/bad, row 2 (row group 0, from 0): column a: value '5000000000' is not a valid"
+        " integer"
     )
+
+
+def test_a_bad_value_is_told_with_its_row_group(bench: ParquetBench) -> None:
+    values = pa.array([{"x": n if n != 17 else 1 << 40} for n in range(30)])
+    data = parquet(pa.table({"a": values, "b": range(30)}), row_group_size=5)
+    columns = [TableColumn("a", t.Row((t.RowField("x", t.INTEGER),))), TableColumn("b", t.BIGINT)]
+    with pytest.raises(QueryServiceError, match=r"f, row 18 \(row group 3, from 0\): column a"):
+        bench.select(columns, [((), {"f": data})])
 
 
 def test_files_of_different_schemas_are_read_each_by_its_own(bench: ParquetBench) -> None:
