@@ -10,6 +10,7 @@ from querysvc.sql import syntax
 from querysvc.sql.json_parser import JsonParser
 from querysvc.sql.lexer import Kind, Token
 from querysvc.sql.syntax import Expression, FunctionCall, Position
+from querysvc.sql.trino_only import TrinoOnly
 
 if TYPE_CHECKING:
     from querysvc.sql.query_syntax import Query
@@ -387,10 +388,10 @@ class CallParser(JsonParser):
         partition = self.expressions() if self.take("PARTITION", "BY") else ()
         order_by = self.sort_items() if self.take("ORDER", "BY") else ()
         if self.key in _PATTERN_CLAUSES:
-            raise self.unsupported("Row pattern recognition in a window")
+            raise TrinoOnly.PATTERN_IN_WINDOW.refusal(self.position)
         frame = self._frame() if self.key in _FRAME_UNITS else None
         if self.key in _PATTERN_CLAUSES:
-            raise self.unsupported("Row pattern recognition in a window")
+            raise TrinoOnly.PATTERN_IN_WINDOW.refusal(self.position)
         return syntax.WindowSpecification(start, existing, partition, order_by, frame)
 
     def _at_window_clause(self) -> bool:

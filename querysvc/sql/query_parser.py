@@ -10,6 +10,7 @@ from querysvc.sql.expression_parser import ExpressionParser
 from querysvc.sql.lexer import Kind, Token
 from querysvc.sql.syntax import Expression, Identifier, Position
 from querysvc.sql.token_stream import CHAIN_MAX
+from querysvc.sql.trino_only import TrinoOnly
 
 _SAMPLE_METHODS: Final = ("BERNOULLI", "SYSTEM")
 _AFTER_NAME: Final = frozenset(
@@ -54,7 +55,7 @@ class QueryParser(ExpressionParser):
         start = self.position
         self.expect("WITH")
         if self.at("FUNCTION") and self.at_identifier(1) and self.peek(2).key in ("(", "."):
-            raise self.unsupported("WITH FUNCTION (an inline function)")
+            raise TrinoOnly.INLINE_FUNCTION.refusal(self.position)
         is_recursive = self.take("RECURSIVE")
         queries = [self._named_query()]
         while self.take(","):
@@ -363,13 +364,13 @@ class QueryParser(ExpressionParser):
         start = self.position
         relation = self._relation_primary()
         if self.at("MATCH_RECOGNIZE", "("):
-            raise self.unsupported("MATCH_RECOGNIZE")
+            raise TrinoOnly.MATCH_RECOGNIZE.refusal(self.position)
         alias = self._alias()
         if alias is None:
             return relation
         columns = self.identifiers() if self.at("(") else None
         if self.at("MATCH_RECOGNIZE", "("):
-            raise self.unsupported("MATCH_RECOGNIZE")
+            raise TrinoOnly.MATCH_RECOGNIZE.refusal(self.position)
         return qs.AliasedRelation(start, relation, alias, columns)
 
     def _relation_primary(self) -> qs.Relation:
@@ -384,7 +385,7 @@ class QueryParser(ExpressionParser):
         if self.at("TABLE", "("):
             return self._table_function(start)
         if self.at("JSON_TABLE"):
-            raise self.unsupported("JSON_TABLE")
+            raise TrinoOnly.JSON_TABLE.refusal(self.position)
         name = self.qualified_name()
         period = self._period() if self.at("FOR") else None
         return qs.Table(start, name, period)

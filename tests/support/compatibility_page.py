@@ -14,6 +14,7 @@ from querysvc.engines.duckdb.functions import catalog
 from querysvc.engines.duckdb.functions.registry import Unsupported
 from querysvc.sql.functions.registry import load_registry
 from querysvc.sql.functions.signature import FunctionKind, Signature
+from querysvc.sql.trino_only import TrinoOnly
 from tests.support.aws_operations import operations
 from tests.support.compatibility_formats import formats
 from tests.support.statement_reference import DDL, DML, OTHERS, UNSUPPORTED, states
@@ -35,7 +36,8 @@ is not current. What is not supported is refused by name with NOT_SUPPORTED, nev
 
 QUERIES = """
 Inside of queries: subqueries, joins, LATERAL, UNNEST, GROUPING SETS, ROLLUP, CUBE, windows with all
-frames, TABLESAMPLE, FETCH … WITH TIES: yes. JSON_TABLE, WITH FUNCTION: NOT_SUPPORTED.
+frames, TABLESAMPLE, FETCH … WITH TIES: yes. What only Trino runs, and is NOT_SUPPORTED:
+
 """
 
 TYPES = """
@@ -75,6 +77,7 @@ Known to answer otherwise than Trino without an error; each is to be mended or r
 def page() -> str:
     """The page."""
     parts = [HEAD, *_statements(), QUERIES]
+    parts += [f"- {one.construct}: {one.reason}\n" for one in TrinoOnly]
     parts.append(TYPES)
     parts += formats()
     parts += operations()

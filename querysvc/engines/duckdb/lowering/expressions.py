@@ -13,6 +13,7 @@ from typing import Final
 from querysvc.engines.duckdb.functions.catalog import scalar_entry
 from querysvc.engines.duckdb.functions.fine_timestamps import apply_fine, is_fine_call
 from querysvc.engines.duckdb.functions.registry import CallSite, apply_scalar
+from querysvc.engines.duckdb.lowering.attempts import attempt
 from querysvc.engines.duckdb.lowering.casts.convert import convert, try_convert
 from querysvc.engines.duckdb.lowering.comparisons import compare, equal
 from querysvc.engines.duckdb.lowering.context import Context, Handler
@@ -23,7 +24,6 @@ from querysvc.engines.duckdb.lowering.fragments import (
     TRUE,
     Sql,
     array,
-    attempt,
     bind,
     case,
     cast,
@@ -183,6 +183,9 @@ def _logical(context: Context, node: Logical) -> Sql:
 
     DuckDB evaluates every term of a projected AND for every row, Trino stops at the first FALSE.
     """
+    decisive = node.operator is LogicalOperator.OR
+    if any(isinstance(one, Literal) and one.value is decisive for one in node.terms):
+        return TRUE if decisive else FALSE  # whatever the others are, or fail with
     terms = context.lower_all(node.terms)
     plain = operation(node.operator.value, *terms)
     if not any(map(_may_fail, node.terms[1:], terms[1:])):
@@ -338,7 +341,7 @@ def _try(context: Context, node: Try) -> Sql:
     inner = replace(context, hoisted=hoisted, hoist_name=name).lower(node.value)
     if _VOLATILE.search(inner):
         inner = Sql(f"list_transform([0], {lambda_(['u'], inner)})[1]")
-    tried = attempt(inner)
+    tried = attempt(context, inner)
     if not hoisted:
         return tried
     values = struct([(f"v{i}", value) for i, value in enumerate(hoisted)])

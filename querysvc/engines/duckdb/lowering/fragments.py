@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NewType
 
-from querysvc.errors import CAUGHT_BY_TRY, ErrorCode, QueryServiceError
+from querysvc.errors import ErrorCode
 
 Sql = NewType("Sql", str)
 
@@ -131,69 +131,6 @@ def fail(code: ErrorCode, *message: str) -> Sql:
 def is_untyped(value: Sql) -> bool:
     """Whether DuckDB finds no type for the fragment: it then chooses no function that takes it."""
     return value == NULL or value.startswith("[NULL][")
-
-
-_FAILURE_CODE = re.compile(re.escape(FAILURE_MARK) + r"([A-Z_]+)\|")
-
-
-def attempt(value: Sql) -> Sql:
-    """The value, NULL where it fails.
-
-    A lambda holds it: DuckDB takes subexpressions that are there twice out of TRY otherwise.
-    """
-    return Sql(f"list_transform([0], {lambda_(['try'], tried(value))})[1]")
-
-
-def tried(value: Sql) -> Sql:
-    """TRY(value), to stand in a lambda.
-
-    DuckDB's catches every error: what may fail otherwise is refused by name.
-    """
-    for name in _FAILURE_CODE.findall(value):
-        if ErrorCode[name] not in CAUGHT_BY_TRY:
-            raise QueryServiceError(
-                ErrorCode.NOT_SUPPORTED,
-                f"TRY over an expression that may fail with {name} is not supported"
-                " by the DuckDB engine",
-            )
-    return Sql(f"TRY({without_coalesce(value)})")
-
-
-_QUOTED = r"""'(?:[^']|'')*'|"[^"]*\""""
-_QUOTED_OR_COALESCE = re.compile(rf"{_QUOTED}|\bcoalesce\(")
-_QUOTED_OR_MARK = re.compile(rf"{_QUOTED}|[(\[{{,)\]}}]")
-
-
-def without_coalesce(value: Sql) -> Sql:
-    """The fragment with CASE for each coalesce(): DuckDB 1.5.5 dies of a failure in one inside TRY.
-
-    No error is worse: the process reads memory that is not its own.
-    """
-    text = str(value)
-    while calls := [one for one in _QUOTED_OR_COALESCE.finditer(text) if one[0][0] == "c"]:
-        found = calls[-1]  # which holds no other
-        arguments, end = _arguments(text, found.end())
-        *choices, last = arguments
-        whens = " ".join(f"WHEN ({choice}) IS NOT NULL THEN ({choice})" for choice in choices)
-        case_ = f"(CASE {whens} ELSE ({last}) END)" if choices else f"({last})"
-        text = text[: found.start()] + case_ + text[end:]
-    return Sql(text)
-
-
-def _arguments(text: str, start: int) -> tuple[list[str], int]:
-    """The arguments of a call from behind its parenthesis, and where it ends."""
-    arguments, depth = [], 0
-    for mark in _QUOTED_OR_MARK.finditer(text, start):
-        if mark[0] == "," and depth == 0:
-            arguments.append(text[start : mark.start()])
-            start = mark.end()
-        elif mark[0] in ("(", "[", "{"):
-            depth += 1
-        elif mark[0] in (")", "]", "}"):
-            depth -= 1
-            if depth < 0:
-                return [*arguments, text[start : mark.start()]], mark.end()
-    raise AssertionError(text)
 
 
 class MessagePart(str):

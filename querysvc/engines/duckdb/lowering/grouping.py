@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Final
@@ -9,15 +10,24 @@ from typing import Final
 from querysvc.engines.duckdb.functions.catalog import aggregate_entry
 from querysvc.engines.duckdb.functions.registry import AggregateSite, apply_aggregate
 from querysvc.engines.duckdb.lowering.context import Context, Handler
-from querysvc.engines.duckdb.lowering.fragments import Sql, call, case, identifier, integer_literal
+from querysvc.engines.duckdb.lowering.fragments import (
+    Sql,
+    call,
+    case,
+    identifier,
+    integer_literal,
+    operation,
+)
 from querysvc.engines.duckdb.lowering.keys import key_form, needs_key
 from querysvc.engines.duckdb.lowering.sorting import argument_order
+from querysvc.engines.duckdb.lowering.total import is_total
 from querysvc.engines.duckdb.lowering.types import not_supported
 from querysvc.tree import (
     Aggregate,
     Expression,
     GroupBy,
     Grouping,
+    Lambda,
     Query,
     Select,
     SortItem,
@@ -42,9 +52,10 @@ def lower_grouping(
         columns += sql
         names.append(name)
         found[key] = identifier(alias, f"k{i}")
+    guard = None if grouping.keys else _shared_filter(context, aggregates)
     for i, node in enumerate(aggregates):
         is_set = isinstance(node, Grouping)
-        sql_text = _grouping_bits(node, names) if is_set else context.lower(node)
+        sql_text = _grouping_bits(node, names) if is_set else _aggregate(context, node, guard)
         columns.append(f"{sql_text} AS {identifier(f'a{i}')}")
         found[node] = identifier(alias, f"a{i}")
     if not aggregates:
@@ -116,10 +127,11 @@ def _aggregates(node: object) -> Iterator[Expression]:
             yield from _aggregates(getattr(node, item.name))
 
 
-def _aggregate(context: Context, node: Aggregate) -> Sql:
-    """An aggregate in the inner SELECT."""
+def _aggregate(context: Context, node: Expression, guard: Sql | None = None) -> Sql:
+    """An aggregate in the inner SELECT; its arguments are computed where the guard holds."""
+    assert isinstance(node, Aggregate)
     condition = None if node.filter is None else context.lower(node.filter)
-    arguments = context.lower_all(node.arguments)
+    arguments = _guarded(context, node.arguments, guard)
     order = argument_order(context, node.order_by)
     site = AggregateSite(
         name=node.name,
@@ -134,6 +146,33 @@ def _aggregate(context: Context, node: Aggregate) -> Sql:
         options=node.options,
     )
     return apply_aggregate(aggregate_entry(node.name, node.key), site)
+
+
+def _shared_filter(context: Context, aggregates: list[Expression]) -> Sql | None:
+    """What Trino filters all rows by: that one of the aggregates takes them.
+
+    Only where each has a filter, and none of them has to see a group that is left empty.
+    """
+    filters = [one.filter for one in aggregates if isinstance(one, Aggregate) and one.filter]
+    if not filters or len(filters) < len(aggregates):
+        return None
+    return operation("OR", *dict.fromkeys(context.lower_all(tuple(filters))))
+
+
+def _guarded(context: Context, nodes: tuple[Expression, ...], guard: Sql | None) -> tuple[Sql, ...]:
+    """The arguments; one that may fail for a row beyond the guard is NULL there."""
+    arguments = context.lower_all(nodes)
+    if guard is None:
+        return arguments
+    return tuple(
+        argument
+        if is_total(node) or isinstance(node, Lambda) or not _READS.search(argument)
+        else case([(guard, argument)])
+        for node, argument in zip(nodes, arguments, strict=True)
+    )
+
+
+_READS: Final = re.compile(r'"r\d+"')
 
 
 class _Renderer:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from querysvc.engines.duckdb.lowering.attempts import without_coalesce
 from querysvc.engines.duckdb.lowering.errors import to_query_error
 from querysvc.engines.duckdb.lowering.fragments import (
     Sql,
@@ -15,7 +16,6 @@ from querysvc.engines.duckdb.lowering.fragments import (
     part,
     template,
     text_literal,
-    tried,
 )
 from querysvc.errors import ErrorCode
 
@@ -94,9 +94,9 @@ def test_a_failure_in_a_branch_not_taken_is_none(connection: duckdb.DuckDBPyConn
 
 
 def test_try_holds_no_coalesce_in_which_duckdb_dies_of_a_failure() -> None:
-    text = tried(Sql("coalesce(a, f('coalesce(,'), coalesce([1, 2][1], b))"))
+    text = without_coalesce(Sql("coalesce(a, f('coalesce(,'), coalesce([1, 2][1], b))"))
     assert text == (
-        "TRY((CASE WHEN (a) IS NOT NULL THEN (a)"
+        "(CASE WHEN (a) IS NOT NULL THEN (a)"
         " WHEN ( f('coalesce(,')) IS NOT NULL THEN ( f('coalesce(,'))"
-        " ELSE ( (CASE WHEN ([1, 2][1]) IS NOT NULL THEN ([1, 2][1]) ELSE ( b) END)) END))"
+        " ELSE ( (CASE WHEN ([1, 2][1]) IS NOT NULL THEN ([1, 2][1]) ELSE ( b) END)) END)"
     )

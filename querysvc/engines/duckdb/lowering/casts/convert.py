@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from querysvc.engines.duckdb.lowering.attempts import attempt, tried, without_failures
 from querysvc.engines.duckdb.lowering.casts import (
     addresses,
     datetimes,
@@ -20,14 +21,12 @@ from querysvc.engines.duckdb.lowering.casts.to_text import padded
 from querysvc.engines.duckdb.lowering.context import Context
 from querysvc.engines.duckdb.lowering.fragments import (
     Sql,
-    attempt,
     bind,
     case,
     fail,
     is_atom,
     lambda_,
     part,
-    tried,
     typed_null,
 )
 from querysvc.engines.duckdb.lowering.types import PATTERNS, is_fine, not_supported, storage_type
@@ -76,9 +75,13 @@ def convert(context: Context, value: Sql, source: TrinoType, target: TrinoType) 
 def try_convert(context: Context, value: Sql, source: TrinoType, target: TrinoType) -> Sql:
     """The value cast, NULL where the cast fails; errors inside the value itself remain."""
 
-    def body(bound: Sql, guard: Callable[[Sql], Sql]) -> Sql:
+    is_plain = not any(isinstance(t, Array | Map | Row) for t in (source, target))
+
+    def body(bound: Sql, guard: Callable[[Context, Sql], Sql]) -> Sql:
         converted = convert(context, bound, source, target)
-        return converted if converted == bound else guard(converted)
+        if converted == bound:
+            return converted
+        return guard(context, without_failures(converted) if is_plain else converted)
 
     if is_atom(value):
         return body(value, attempt)
