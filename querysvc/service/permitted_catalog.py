@@ -138,8 +138,13 @@ class PermittedRepository:
     ) -> Table:
         self._access.require(Action.ALTER, table.full_name)
         before = self._repository.get_table(table.full_name)
-        known = set(_addresses(before))
-        self._access.require_locations(one for one in _addresses(table) if one not in known)
+        known, home = set(_addresses(before)), f"{(before.location or '').rstrip('/')}/"
+        self._access.require_locations(
+            one
+            for one in _addresses(table)
+            # Below the table's own location lie the metadata files of an Iceberg table.
+            if one not in known and (home == "/" or not one.startswith(home))
+        )
         self._require_names(before, table)
         return self._repository.update_table(
             table, expected_version=expected_version, archive_previous=archive_previous

@@ -75,7 +75,7 @@ def _moment(node: qs.QueryPeriod, typed: tree.Expression, queries: QueryAnalyser
         raise _not_constant(node)
     now = session.started_at or datetime.now(UTC)
     milliseconds = instant // _MILLISECOND
-    if milliseconds > now.timestamp() * 1000:
+    if milliseconds > now.timestamp() * 1000 + 1:  # current_timestamp is rounded
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
         message = f"Pointer value '{moment:%Y-%m-%d %H:%M:%S} UTC' is not in the past"
         raise fail(ErrorCode.INVALID_ARGUMENTS, node, message)

@@ -16,6 +16,20 @@ from tests.support.s3 import S3Server
 EU = "id < 10"
 PEOPLE = "table:shop.people"
 VIEW = "CREATE VIEW shop.notes AS SELECT id, note FROM shop.orders"
+ICEBERG = (
+    "CREATE DATABASE lake LOCATION 's3://data/lake/'",
+    *(
+        f"CREATE TABLE lake.{name} (id int, a string) LOCATION 's3://data/lake/{name}/'"
+        " TBLPROPERTIES ('table_type' = 'ICEBERG')"
+        for name in ("renamed", "filtered", "open")
+    ),
+    *(
+        f"INSERT INTO lake.{name} VALUES (1, 'one'), (2, 'two')"
+        for name in ("renamed", "filtered", "open")
+    ),
+    "ALTER TABLE lake.renamed RENAME COLUMN a TO hidden",
+    "ALTER TABLE lake.renamed ADD COLUMNS (a string)",
+)
 DENIED = "columns [amount] in table or view awsdatacatalog.shop.orders"
 
 
@@ -26,7 +40,7 @@ def office(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
         "CREATE EXTERNAL TABLE secret.plans (id bigint) STORED AS PARQUET"
         " LOCATION 's3://data/orders/'"
     )
-    statements = (*DDL, VIEW, "CREATE DATABASE secret", plans)
+    statements = (*DDL, VIEW, "CREATE DATABASE secret", plans, *ICEBERG)
     with open_office(s3, folder, statements) as office:
         on = "table:shop.orders"
         office.grant("user:ann", "select", on, columns=["id", "note", "day"], row_filter=EU)
@@ -34,6 +48,13 @@ def office(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
         office.grant("role:analyst", "select", "table:shop.people")
         office.grant("user:ann", "use", "location:s3://data/ann")
         office.grant("user:eve", "select", "table:shop.bad_csv", row_filter="id < 3")
+        changes = ("insert", "update", "delete", "alter")
+        for name in ("renamed", "filtered"):
+            for action in changes:
+                office.grant("user:ann", action, f"table:lake.{name}")
+        office.grant("user:ann", "select", "table:lake.renamed", columns=["id", "a"])
+        office.grant("user:ann", "select", "table:lake.filtered", row_filter="id < 2")
+        office.grant("user:ann", "select", "table:lake.open")
         yield office
 
 
@@ -263,3 +284,44 @@ def test_a_table_is_checked_for_who_may_read_all_of_it(office: Office) -> None:
         for name in ("shop/tables/orders", "secret/tables/plans", "shop/tables/nothing"):
             with pytest.raises(ServiceError, match="without all of its cells"):
                 client.get(place.format(name))
+
+
+MERGE = "MERGE INTO lake.open t USING (VALUES 3) s(id) ON t.id = s.id"
+SOME = "only some of its rows or columns may be read"
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("DELETE FROM lake.filtered", SOME),
+        ("UPDATE lake.filtered SET a = 'x' WHERE id = 1", SOME),
+        ("DELETE FROM lake.renamed WHERE id = 1", SOME),
+        (
+            "MERGE INTO lake.renamed t USING lake.open s ON t.id = s.id WHEN MATCHED THEN DELETE",
+            SOME,
+        ),
+        ("OPTIMIZE lake.filtered REWRITE DATA USING BIN_PACK", SOME),
+        ("ALTER TABLE lake.renamed CHANGE COLUMN hidden shown string", SOME),
+        ("ALTER TABLE lake.filtered RENAME COLUMN id TO other", SOME),
+        ("ALTER TABLE lake.filtered DROP COLUMN a", SOME),
+        ("DELETE FROM lake.open WHERE id = 1", "Cannot delete from table"),
+        ("UPDATE lake.open SET a = 'x'", "Cannot update table"),
+        (f"{MERGE} WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id)", "Cannot insert into table"),
+        ("VACUUM lake.open", "Cannot alter table"),
+        (
+            "SELECT a FROM lake.renamed FOR TIMESTAMP AS OF current_timestamp",
+            "whose columns had other names",
+        ),
+    ],
+)
+def test_icebergs_rows_are_changed_by_those_who_may(office: Office, sql: str, words: str) -> None:
+    told = refused(office.rows, sql)
+    assert "Access Denied" in told
+    assert words in told
+
+
+def test_earlier_versions_show_what_is_shown_of_a_table(office: Office) -> None:
+    then = "lake.filtered FOR TIMESTAMP AS OF current_timestamp"
+    assert office.rows(f"SELECT id, a FROM {then}") == [[1, "one"]]
+    assert office.rows("SELECT a FROM lake.renamed WHERE id = 1") == [[None]]
+    refused(office.rows, "SELECT hidden FROM lake.renamed")
