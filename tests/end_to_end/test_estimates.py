@@ -204,5 +204,5 @@ def test_the_work_groups_limit_is_told_before_the_run_and_refuses_it(
     # What may end early is let in, and stopped by its counter when it does not.
     with pytest.raises(ServiceError, match="EXCEEDED_SCAN_LIMIT"):
         measured.client.run(
-            "SELECT * FROM json LIMIT 1000000", database="measured", work_group="frugal"
+            "SELECT * FROM by_day LIMIT 1000000", database="measured", work_group="frugal"
         )
