@@ -68,7 +68,8 @@ READ_AGAIN: Final = (
 
 def reasons(query: tree.Query, *, reads_parquet: bool) -> tuple[str, ...]:
     """Each cause that the query holds, once."""
-    found = list(nodes(query))
+    # Nothing is told of a policy's condition, as in EXPLAIN.
+    found = list(nodes(query, enters_policies=False))
     causes = (cause for cause in _CAUSES if reads_parquet or not cause.of_parquet)
     return tuple(cause.reason for cause in causes if any(map(cause.applies, found)))
 
@@ -84,7 +85,7 @@ def scanned_twice(query: tree.Query) -> set[int]:
     return {table for table in tables if tables.count(table) > 1}
 
 
-def nodes(root: object) -> Iterator[object]:
+def nodes(root: object, *, enters_policies: bool = True) -> Iterator[object]:
     """The root and all below it, but for types."""
     pending = [root]
     while pending:
@@ -93,4 +94,6 @@ def nodes(root: object) -> Iterator[object]:
             pending.extend(node)
         elif hasattr(node, "__dataclass_fields__") and not isinstance(node, TrinoType):
             yield node
+            if not enters_policies and isinstance(node, tree.Subquery) and node.is_barrier:
+                continue
             pending.extend(getattr(node, name) for name in node.__dataclass_fields__)
