@@ -8,6 +8,7 @@ from typing import Any
 
 from querysvc.model import Session
 from querysvc.plan import AnalysedStatement
+from querysvc.planning.iceberg import IcebergReader
 from querysvc.planning.metadata import CatalogMetadata
 from querysvc.service.ddl import DdlExecutor, StatementResult
 from querysvc.service.statement_reading import analyse
@@ -15,6 +16,7 @@ from querysvc.service.system_metadata import SystemMetadata
 from querysvc_catalog.memory import MemoryCatalogRepository
 from querysvc_catalog.model import Table, TableName
 from querysvc_catalog.service import CatalogService
+from tests.support.memory_objects import MemoryObjects
 
 SESSION = Session(user="ann", started_at=datetime(2024, 1, 1, tzinfo=UTC))
 
@@ -36,8 +38,10 @@ class World:
         self.catalog = CatalogService(MemoryCatalogRepository(), lambda: datetime.now(UTC))
         self.catalog.ensure_defaults()
         self.directories = Directories()
-        self.metadata = SystemMetadata(CatalogMetadata(self.catalog))
-        self._executor = DdlExecutor(self.catalog, self.directories)
+        self.objects = MemoryObjects()
+        iceberg = IcebergReader(self.catalog, self.objects)
+        self.metadata = SystemMetadata(CatalogMetadata(self.catalog, iceberg))
+        self._executor = DdlExecutor(self.catalog, self.directories, self.objects)
 
     def analyse(self, sql: str, session: Session = SESSION) -> Any:
         return analyse(sql, session, self.metadata, ())

@@ -23,6 +23,7 @@ from querysvc.types.algebra import TrinoType
 from querysvc_catalog.memory import MemoryCatalogRepository
 from querysvc_catalog.model import Database, StorageDescriptor, Table, TableName
 from querysvc_catalog.service import CatalogService
+from tests.support.memory_objects import MemoryObjects
 
 DATABASE = "ice"
 _DELETE_SCHEMA = pa.schema(
@@ -31,23 +32,6 @@ _DELETE_SCHEMA = pa.schema(
         pa.field("pos", pa.int64(), False, {"PARQUET:field_id": "2147483545"}),
     ]
 )
-
-
-class MemoryObjects(dict[str, bytes]):
-    """Objects by address."""
-
-    def read_object(self, address: str) -> bytes:
-        """The whole object."""
-        return self[address]
-
-    def put_bytes(self, address: str, data: bytes) -> None:
-        """Write an object."""
-        self[address] = data
-
-    def delete(self, addresses: Sequence[str]) -> None:
-        """Delete objects."""
-        for address in addresses:
-            self.pop(address, None)
 
 
 class Lake:

@@ -29,6 +29,7 @@ class ReferenceStatement:
 
 _PART: Final = "PARTITION (day = DATE '2024-01-01')"
 _DATA: Final = "s3://b/t/"
+_ICEBERG: Final = "of Iceberg tables"
 
 DML: Final = (
     ReferenceStatement("SELECT, WITH [RECURSIVE], TABLE, set operations", "SELECT a FROM t"),
@@ -39,7 +40,9 @@ DML: Final = (
         'SELECT "$path", "$file_size", "$file_modified_time", "$partition" FROM t',
     ),
     ReferenceStatement(
-        "SELECT … FOR TIMESTAMP | VERSION AS OF", "SELECT * FROM t FOR VERSION AS OF 1"
+        "SELECT … FOR TIMESTAMP | VERSION AS OF",
+        "SELECT * FROM i FOR VERSION AS OF 'main'",
+        "of Iceberg tables; SYSTEM_TIME and SYSTEM_VERSION too",
     ),
     ReferenceStatement(
         "MATCH_RECOGNIZE", "SELECT * FROM t MATCH_RECOGNIZE (PATTERN (x) DEFINE x AS true)"
@@ -51,11 +54,13 @@ DML: Final = (
     ReferenceStatement("SELECT … TABLESAMPLE", "SELECT a FROM t TABLESAMPLE BERNOULLI (50)"),
     ReferenceStatement("INSERT INTO … SELECT", "INSERT INTO t SELECT a, b, day FROM t"),
     ReferenceStatement("INSERT INTO … VALUES", "INSERT INTO t VALUES (1, 'x', DATE '2024-01-01')"),
-    ReferenceStatement("DELETE", "DELETE FROM t WHERE a = 1"),
-    ReferenceStatement("UPDATE", "UPDATE t SET a = 1"),
-    ReferenceStatement("MERGE INTO", "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE"),
-    ReferenceStatement("OPTIMIZE", "OPTIMIZE t REWRITE DATA USING BIN_PACK"),
-    ReferenceStatement("VACUUM", "VACUUM t"),
+    ReferenceStatement("DELETE", "DELETE FROM i WHERE a = 1", _ICEBERG),
+    ReferenceStatement("UPDATE", "UPDATE i SET a = 1", _ICEBERG),
+    ReferenceStatement(
+        "MERGE INTO", "MERGE INTO i USING u ON i.a = u.a WHEN MATCHED THEN DELETE", _ICEBERG
+    ),
+    ReferenceStatement("OPTIMIZE", "OPTIMIZE i REWRITE DATA USING BIN_PACK", _ICEBERG),
+    ReferenceStatement("VACUUM", "VACUUM i ", _ICEBERG),
     ReferenceStatement(
         "UNLOAD", "UNLOAD (SELECT a FROM t) TO 's3://b/u/' WITH (format = 'PARQUET')"
     ),
@@ -167,6 +172,17 @@ def states() -> dict[ReferenceStatement, str]:
     return {statement: _state(statement.example) for statement in every}
 
 
+def _make_iceberg_table(world: World) -> None:
+    """The Iceberg table i, with a snapshot of nothing."""
+    from querysvc.iceberg.commit import Committer, SnapshotChange
+    from querysvc.iceberg.table import IcebergTables
+
+    world.run("CREATE TABLE i (a int) LOCATION 's3://b/i/' TBLPROPERTIES ('table_type'='ICEBERG')")
+    tables = IcebergTables(world.catalog, world.objects)
+    table = tables.load(world.table("i"))
+    Committer(tables).commit(table, SnapshotChange("append"), query_id="q", strict=True)
+
+
 def refusal(sql: str) -> QueryServiceError | None:
     """What refuses the statement; None when it is supported."""
     world = World()
@@ -177,6 +193,8 @@ def refusal(sql: str) -> QueryServiceError | None:
     world.run("CREATE EXTERNAL TABLE u (a int) STORED AS PARQUET LOCATION 's3://b/u/'")
     world.run(f"ALTER TABLE t ADD {_PART}")
     world.run("CREATE VIEW v AS SELECT a FROM t")
+    if " i " in sql:
+        _make_iceberg_table(world)
     try:
         _try(world, sql)
     except QueryServiceError as error:
