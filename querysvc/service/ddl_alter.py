@@ -12,6 +12,7 @@ from typing import Final
 from querysvc.errors import ErrorCode, StatementError
 from querysvc.service.ddl_context import DdlContext, StatementResult, error
 from querysvc.service.ddl_partitions import find_partition, path_of, spec_values
+from querysvc.service.iceberg_tables import rename_iceberg_table
 from querysvc.sql.ddl import statements as ddl
 from querysvc_catalog.errors import CatalogError
 from querysvc_catalog.model import Column, Partition, StorageDescriptor, Table
@@ -113,8 +114,10 @@ def rename_column(statement: ddl.RenameColumn, context: DdlContext) -> Statement
 
 
 def rename_table(statement: ddl.RenameTable, context: DdlContext) -> StatementResult:
-    """ALTER TABLE RENAME TO: Glue cannot rename a table, so neither does Athena."""
-    context.table(statement.table)
+    """ALTER TABLE RENAME TO: of Iceberg tables alone, for Glue cannot rename a table."""
+    table = context.table(statement.table)
+    if table.is_iceberg:
+        return rename_iceberg_table(table, statement.new, context)
     raise error(ErrorCode.NOT_SUPPORTED, "Table rename is not yet supported by Glue service")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -16,6 +17,7 @@ from querysvc_catalog.types import parse_type
 
 _log = structlog.get_logger(__name__)
 _DELETED_AT_ONCE: Final = 1000
+METADATA_LOCATION: Final = "metadata_location"
 
 
 def create_iceberg_table(statement: ddl.CreateTable, context: DdlContext) -> StatementResult:
@@ -67,4 +69,30 @@ def drop_iceberg_table(table: Table, context: DdlContext) -> StatementResult:
     context.catalog.delete_table(table.full_name)
     for start in range(0, len(files), _DELETED_AT_ONCE):
         tables.objects.delete(files[start : start + _DELETED_AT_ONCE])
+    return StatementResult()
+
+
+def rename_iceberg_table(table: Table, new: ddl.ObjectName, context: DdlContext) -> StatementResult:
+    """ALTER TABLE RENAME TO: another entry for the same metadata; the files stay where they are.
+
+    The old entry loses its metadata's location under its version first: a commit that comes
+    meanwhile fails, and is not lost.
+    """
+    name = context.full_name(new)
+    moved = replace(
+        table,
+        name=name.name,
+        database_name=name.database_name,
+        catalog_name=name.catalog_name,
+    )
+    context.catalog.create_table(moved)
+    left = {key: value for key, value in table.parameters.items() if key != METADATA_LOCATION}
+    try:
+        context.catalog.update_table(
+            replace(table, parameters=left), expected_version=table.version_id
+        )
+    except CatalogError:
+        context.catalog.delete_table(name)
+        raise
+    context.catalog.delete_table(table.full_name)
     return StatementResult()

@@ -92,7 +92,7 @@ REFUSED = [
     (f"CREATE TABLE n WITH (write_compression = 'LZO') AS {ANY}", "NOT_SUPPORTED: compression LZO"),
     (f"CREATE TABLE n WITH (compression_level = 3) AS {ANY}", "compression_level is for ZSTD"),
     (f"CREATE TABLE n WITH (field_delimiter = ',') AS {ANY}", "field_delimiter is for text files"),
-    (f"CREATE TABLE n WITH (table_type = 'ICEBERG') AS {ANY}", "NOT_SUPPORTED: CREATE TABLE AS of"),
+    (f"CREATE TABLE n WITH (table_type = 'DELTA') AS {ANY}", "NOT_SUPPORTED: CREATE TABLE AS of"),
     (f"CREATE TABLE n WITH (bucket_count = 3) AS {ANY}", "must be specified together"),
     (f"CREATE TABLE n WITH (bucketed_by = ARRAY['x']) AS {ANY}", "must be specified together"),
     (
