@@ -6,14 +6,16 @@ from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from querysvc.plan import StoredObject
 from querysvc.planning.partitions import PartitionSelection
 from querysvc.storage.locations import Location, is_hidden, parse_location
+from querysvc_catalog.paging import chunked
 
 ONE_PASS_LOCATIONS_MIN = 16
+_LISTED_AT_ONCE = 4096
 """With fewer locations, listing each of them costs no more requests than one pass may."""
 
 
@@ -28,9 +30,14 @@ class Lister(Protocol):
 
 
 def list_selections(
-    lister: Lister, selections: Sequence[PartitionSelection]
+    lister: Lister,
+    selections: Sequence[PartitionSelection],
+    go_on: Callable[[], None] = lambda: None,
 ) -> dict[Location, tuple[StoredObject, ...]]:
-    """The objects of every location of the selections, each location listed once."""
+    """The objects of every location of the selections, each location listed once.
+
+    `go_on` raises when there is no time for more.
+    """
     listed: dict[Location, tuple[StoredObject, ...]] = {}
     singly: dict[Location, None] = {}
     passes: dict[Location, set[Location]] = {}
@@ -41,13 +48,14 @@ def list_selections(
         else:
             singly.update(dict.fromkeys(locations))
     wanted = [location for location in singly if not _covered(location, passes)]
-    for location, objects in zip(
-        wanted, lister.list_locations([str(one) for one in wanted]) if wanted else (), strict=True
-    ):
-        listed[location] = tuple(objects)
+    for some in chunked(wanted, _LISTED_AT_ONCE):
+        go_on()
+        found = lister.list_locations([str(one) for one in some])
+        listed.update(zip(some, map(tuple, found), strict=True))
     for base, own in passes.items():
-        found = lister.list_locations([str(base)], includes_hidden=True)[0]
-        listed.update(distribute(found, own))
+        go_on()
+        (below,) = lister.list_locations([str(base)], includes_hidden=True)
+        listed.update(distribute(below, own))
     return listed
 
 

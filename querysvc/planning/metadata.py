@@ -101,6 +101,8 @@ class CatalogMetadata:
             return self._rejects(table)
         if name.name.endswith(PARTITIONS):
             columns = tuple(column for column in table_columns(table) if column.is_partition_key)
+        elif not name.name.endswith(PROPERTIES):
+            return None
         else:
             columns = tuple(TableColumn(key, VARCHAR) for key in sorted(table.parameters))
         if not columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import compress
@@ -18,6 +18,7 @@ from querysvc.types.algebra import TrinoType
 from querysvc_catalog.errors import CatalogError, EntityNotFoundError, ProjectionError
 from querysvc_catalog.model import Partition, StorageDescriptor, Table
 from querysvc_catalog.names import partition_path
+from querysvc_catalog.paging import chunked
 from querysvc_catalog.partition_values import PartitionKey, partition_keys
 from querysvc_catalog.predicates import And, PartitionFilter
 from querysvc_catalog.projection import projection_of
@@ -31,6 +32,10 @@ class SelectedPartition:
     values: tuple[LiteralValue, ...]
     storage_descriptor: StorageDescriptor
     location: str
+
+
+_CHECKED_EVERY = 1024
+"""Partitions: so often is asked whether there is time for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +65,22 @@ class PartitionSelector:
         self._discovery = discovery
 
     def select(
-        self, reference: TableReference, now: datetime, session: Session | None = None
+        self,
+        reference: TableReference,
+        now: datetime,
+        session: Session | None = None,
+        go_on: Callable[[], None] = lambda: None,
     ) -> PartitionSelection:
-        """The partitions that the reference's filters leave; raises QueryServiceErrors."""
+        """The partitions that the reference's filters leave; raises QueryServiceErrors.
+
+        `go_on` raises when there is no time for more.
+        """
         table = reference.table
         _check_supported(table)
         try:
             if not table.partition_keys:
                 return PartitionSelection(reference, (_whole(table),), 1)
-            return self._filtered(self._partitioned(reference, now), session)
+            return self._filtered(self._partitioned(reference, now, go_on), session)
         except ProjectionError as error:
             code = ErrorCode.__members__.get(error.code, ErrorCode.INVALID_TABLE_PROPERTY)
             raise QueryServiceError(code, error.message) from error
@@ -101,7 +113,9 @@ class PartitionSelector:
         is_most = selection.survives_mostly and len(left) * 2 >= len(values)
         return replace(selection, partitions=left, survives_mostly=is_most)
 
-    def _partitioned(self, reference: TableReference, now: datetime) -> PartitionSelection:
+    def _partitioned(
+        self, reference: TableReference, now: datetime, go_on: Callable[[], None]
+    ) -> PartitionSelection:
         table = reference.table
         keys = partition_keys(table.partition_keys)
         types = _key_types(reference)
@@ -114,7 +128,7 @@ class PartitionSelector:
             found = self._catalog.iter_partitions(table.full_name, partition_filter)
             if is_discovered(table) and self._discovery is not None:
                 return self._discovered(reference, keys, list(found), self._discovery)
-        selected = tuple(_selected(table, keys, types, found))
+        selected = tuple(_selected(table, keys, types, _paced(found, go_on)))
         count = len(selected)
         if projection is not None or partition_filter is None:
             return PartitionSelection(reference, selected, count, partition_filter is None)
@@ -144,6 +158,12 @@ class PartitionSelector:
         return PartitionSelection(
             reference, selected, len(selected), not filters, warnings=warnings
         )
+
+
+def _paced(found: Iterable[Partition], go_on: Callable[[], None]) -> Iterator[Partition]:
+    for some in chunked(found, _CHECKED_EVERY):
+        go_on()
+        yield from some
 
 
 def filter_of(reference: TableReference, keys: tuple[PartitionKey, ...]) -> PartitionFilter | None:

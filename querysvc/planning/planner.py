@@ -91,11 +91,11 @@ class Planner:
             return [], {}
         committed = self._writes.committed_writes() if self._writes else 0
         selections = [
-            self._selector.select(reference, now, request.session)
+            self._selector.select(reference, now, request.session, request.go_on)
             for reference in request.statement.tables
             if self._iceberg is None or not reference.table.is_iceberg
         ]
-        listed: Listed = list_selections(self._lister, selections)
+        listed: Listed = list_selections(self._lister, selections, request.go_on)
         if self._writes is not None:
             listed = without_hidden(listed, self._writes.hidden_writes(committed))
         return selections, listed

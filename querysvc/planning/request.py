@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from querysvc.model import Principal, Session
@@ -25,6 +26,8 @@ class PlanRequest:
     """Who asks: what is listed for system tables is what they may know."""
     owner: str = ""
     """As in ExecutionPlan."""
+    go_on: Callable[[], None] = field(default=lambda: None, compare=False)
+    """Called every now and then: raises why planning is to end, as that its time is up."""
 
 
 @dataclass(frozen=True, slots=True)

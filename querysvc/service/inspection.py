@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -106,13 +107,15 @@ class Inspector:
             raise QueryServiceError(
                 ErrorCode.NOT_SUPPORTED, "Only queries and writes can be estimated, not DDL."
             )
+        limits = limits_of(self._limits, work_group, SubmissionTerms())
         request = PlanRequest(
             query_id=f"estimate-{uuid.uuid4()}",
             statement=statement,
             session=self._session(submission, principal),
             principal=principal,
             guard=work_group.guard,
-            limits=limits_of(self._limits, work_group, SubmissionTerms()),
+            limits=limits,
+            go_on=self._until(self._clock.steady_seconds() + limits.timeout_seconds),
         )
         with discreet(statement):
             plan = self._planner.plan(request).plan
@@ -122,6 +125,15 @@ class Inspector:
                 total_partitions=sum(scan.total_partitions for scan in plan.scans),
                 bytes_limit=plan.limits.scanned_bytes_max,
             )
+
+    def _until(self, deadline: float) -> Callable[[], None]:
+        def go_on() -> None:
+            if self._clock.steady_seconds() > deadline:
+                raise QueryServiceError(
+                    ErrorCode.EXCEEDED_TIME_LIMIT, "The estimate exceeded the query's time limit"
+                )
+
+        return go_on
 
     def _analyse(self, submission: QuerySubmission, principal: Principal) -> object:
         session = self._session(submission, principal)

@@ -183,6 +183,7 @@ def plan_request(statement: AnalysedStatement, context: RunContext) -> PlanReque
         guard=context.work_group.guard,
         limits=context.running.limits,
         owner=f"{context.work_group.name} {context.principal.name}",
+        go_on=context.running.raise_if_stopped,
     )
 
 
