@@ -190,7 +190,7 @@ def trino(server: S3Server, folder: Path, statements: list[str]) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="querysvc-bench-trino-") as name:
         (Path(name) / "local" / "metastore").mkdir(parents=True)
         properties["local.location"] = str(Path(name) / "local")
-        with running(Path(name), properties) as ask:
+        with running(Path(name), {"ours": properties}) as ask:
 
             def run(sql: str) -> float:
                 start = time.perf_counter()
