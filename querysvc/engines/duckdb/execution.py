@@ -191,6 +191,10 @@ class Execution:
         context = self.context
         if "maximum_object_size" in message and not context.has_large_objects:
             context.has_large_objects = True
+        elif context.reads_json_types and (
+            context.watch.has_odd_keys or _NO_COLUMNS.search(message)
+        ):
+            context.reads_json_texts = True
         elif _NO_COLUMNS.search(message) and not context.reads_whole_objects:
             context.reads_whole_objects = True
         elif SPELLING_MARK in message and not context.collects_spellings:

@@ -167,6 +167,10 @@ class ReaderContext:
     """Files that JSON readers read, to find a malformed line in."""
     reads_json_rows: bool = False
     """JSON readers: take the exact path in Python."""
+    reads_json_types: bool = False
+    """JSON readers: DuckDB reads some columns as what they are."""
+    reads_json_texts: bool = False
+    """JSON readers: that did not do; all columns are read as texts."""
     reads_whole_objects: bool = False
     """JSON readers: parse objects, then take values out; else DuckDB's reader of columns."""
     has_large_objects: bool = False
@@ -194,6 +198,7 @@ class ReaderContext:
         self.loads.clear()
         self.failure = None
         self.rejected = 0
+        self.reads_json_types = False
         self.watch = LineWatch()
 
     def path(self, file: File, suffix: str) -> str:

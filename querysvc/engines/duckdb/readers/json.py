@@ -1,9 +1,10 @@
 """JSON lines (openx's and hcatalog's SerDes): columns by key in any case, declared types strictly.
 
 DuckDB splits and parses; keys are looked up by the spelling that the first objects use. First its
-reader of columns is tried, which parses once, gives texts and refuses equal keys in one object; a
-watch over the bytes sees other spellings. Where anything is odd the query runs again over whole
-objects: there a row that lacks a wanted key is checked for other spellings of it; if it has one,
+reader of columns is tried, which parses once and refuses equal keys in one object; a watch over the
+bytes sees other spellings. It reads numbers and dates as such while all are written plainly
+(`plain_json`), else again as texts. Where anything is odd the query runs again over whole objects:
+there a row that lacks a wanted key is checked for other spellings of it; if it has one,
 all spellings are collected and the query runs once more. Keys that are equal but for their case
 are for the exact path, which takes the last. Numbers pass through doubles in DuckDB, so a decimal
 with more digits than a double keeps fails rather than differ.
@@ -32,10 +33,12 @@ from querysvc.engines.duckdb.readers.failures import BadValue
 from querysvc.engines.duckdb.readers.lines import codec, read_lines
 from querysvc.engines.duckdb.readers.nested_json import DOUBLE_DIGITS, json_value
 from querysvc.engines.duckdb.readers.physical import Source
+from querysvc.engines.duckdb.readers.plain_json import is_read_typed, odd_values
 from querysvc.engines.duckdb.readers.spellings import is_plain, null_lines, other_spellings
-from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text
+from querysvc.engines.duckdb.readers.sqltext import quote_name, quote_text, type_text
 from querysvc.engines.duckdb.readers.typed import options_of, select_typed, unsupported
 from querysvc.engines.duckdb.readers.values import text_value
+from querysvc.engines.duckdb.readers.watch import matches
 from querysvc.errors import ErrorCode, QueryServiceError
 from querysvc.plan import TableColumn, TableReference
 from querysvc.types import algebra
@@ -132,13 +135,15 @@ def _part(
     keys = _keys(reference, files, name, objects, options=options, context=context)
     base = context.claim(files, _diagnoser(context, options))
     by_column = not context.reads_whole_objects and _can_be_columns(keys, options)
-    expressions = _oddities(group, keys, options) if by_column else ()
+    typed = _typed(keys, files[0], name, context) if by_column else frozenset()
+    expressions = _oddities(group, keys, options, typed) if by_column else ()
     for file in files:
         context.watch.watch(file.index, name, expressions=expressions)
     relation = (
         _column_relation(
             keys,
             f"[{paths}], compression = '{compression}', maximum_object_size = {object_bytes}",
+            typed,
         )
         if by_column
         else _relation(keys, objects, base, options)
@@ -149,7 +154,7 @@ def _part(
         relation,
         ordinal=f'({base} + "file")',
         null="{0} IS NULL",
-        convert=_converter(decimals_are_texts=by_column),
+        convert=_converter(typed, decimals_are_texts=by_column),
         context=context,
         source_type=_JsonSource,
     )
@@ -165,22 +170,54 @@ def _can_be_columns(keys: Sequence[_Key], options: JsonOptions) -> bool:
     return bool(keys) and has_one_each and can_be_watched and not options.ignore_malformed
 
 
-def _oddities(group: FileGroup, keys: Sequence[_Key], options: JsonOptions) -> tuple[str, ...]:
-    """What the reader of columns would hide: other spellings, and rows that are null."""
+def _typed(
+    keys: Sequence[_Key], file: File, name: str | None, context: ReaderContext
+) -> frozenset[TrinoType]:
+    """The types that DuckDB is to read by itself, if the first objects do not speak against it."""
+    found = frozenset(key.column.type for key in keys if is_read_typed(key.column.type))
+    if context.reads_json_texts or not found or not all(is_plain(key.spellings[0]) for key in keys):
+        return frozenset()
+    if matches(_head(file, name, context), _odd_values(keys)):
+        return frozenset()
+    context.reads_json_types = True
+    return found
+
+
+def _odd_values(keys: Sequence[_Key]) -> tuple[str, ...]:
+    return odd_values((key.spellings[0], key.column.type) for key in keys)
+
+
+def _oddities(
+    group: FileGroup, keys: Sequence[_Key], options: JsonOptions, typed: frozenset[TrinoType]
+) -> tuple[str, ...]:
+    """What the reader of columns would hide: other spellings, bent values, rows that are null."""
     is_openx = resolve_format(group.descriptor).storage_format is StorageFormat.OPENX_JSON
     spellings = (
         other_spellings(key.spellings[0] for key in keys) if options.is_case_insensitive else ()
     )
-    return spellings + (() if is_openx else null_lines())
+    values = _odd_values(keys) if typed else ()
+    by_key = "|".join((*spellings[:1], *values[:1]))  # one pass finds both
+    return (
+        *((by_key,) if by_key else ()),
+        *(values[1:] or spellings[1:]),
+        *(() if is_openx else null_lines()),
+    )
 
 
-def _column_relation(keys: Sequence[_Key], files: str) -> str:
-    """The same as `_relation`, where all is as it should be; else it fails with DOUBT_MARK."""
+def _column_relation(keys: Sequence[_Key], files: str, typed: frozenset[TrinoType]) -> str:
+    """The same as `_relation`, where all is as it should be; else it fails with DOUBT_MARK.
+
+    Columns of the types in `typed` are read as such.
+    """
     doubt = f"error({quote_text(DOUBT_MARK)})"
     structure, fields = [], []
     for key in keys:
         spelling = key.spellings[0]
         name = quote_name(spelling)
+        if key.column.type in typed:
+            structure.append(f"{quote_text(spelling)}: '{type_text(key.column.type)}'")
+            fields.append(f'{name} AS "x{key.index}"')
+            continue
         is_nested = isinstance(key.column.type, _NESTED)
         structure.append(f"{quote_text(spelling)}: '{'JSON' if is_nested else 'VARCHAR'}'")
         field = name
@@ -318,12 +355,8 @@ def _ordered(key: str, found: Iterable[str]) -> tuple[str, ...]:
 
 def _sampled_keys(file: File, name: str | None, context: ReaderContext) -> list[str]:
     """The keys of the first objects of a plain file."""
-    if name is not None:
-        return []
-    context.client.prefetch([(file.index, 0, _SAMPLE_BYTES)], is_kept=True)
-    head = context.client.read(file.index, 0, _SAMPLE_BYTES)
     keys: dict[str, None] = {}
-    for line in head.splitlines()[:20]:
+    for line in _head(file, name, context).splitlines()[:20]:
         try:
             row = orjson.loads(line)
         except orjson.JSONDecodeError:
@@ -333,6 +366,14 @@ def _sampled_keys(file: File, name: str | None, context: ReaderContext) -> list[
     return list(keys)
 
 
+def _head(file: File, name: str | None, context: ReaderContext) -> bytes:
+    """The first bytes of a plain file; none of one that is compressed."""
+    if name is not None:
+        return b""
+    context.client.prefetch([(file.index, 0, _SAMPLE_BYTES)], is_kept=True)
+    return context.client.read(file.index, 0, _SAMPLE_BYTES)
+
+
 def _all_keys(objects: str, context: ReaderContext) -> list[str]:
     rows = context.connection.execute(
         f"SELECT DISTINCT k FROM (SELECT unnest(json_keys(json)) AS k FROM {objects})"
@@ -340,8 +381,12 @@ def _all_keys(objects: str, context: ReaderContext) -> list[str]:
     return sorted(row[0] for row in rows)
 
 
-def _converter(*, decimals_are_texts: bool) -> Callable[[str, TrinoType, Source], str | None]:
+def _converter(
+    typed: frozenset[TrinoType], *, decimals_are_texts: bool
+) -> Callable[[str, TrinoType, Source], str | None]:
     def convert(text: str, type_: TrinoType, source: Source) -> str | None:
+        if type_ in typed:
+            return text
         if isinstance(type_, algebra.Decimal):
             return None if decimals_are_texts else json_value(text, type_, source)
         if isinstance(type_, _NESTED):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final  # the client is whatever the storage layer gives
 
@@ -31,7 +31,7 @@ class LineWatch:
     def __init__(self) -> None:
         self.is_suspicious = False
         self.has_odd_keys = False
-        """Some expression was found: not all keys are as they are looked up."""
+        """Some expression was found: not all keys, or not all values, are as they were expected."""
         self._watched: dict[int, tuple[str | None, _Signs]] = {}
         self._without_lines: set[int] = set()
         self._seams: dict[int, dict[int, tuple[bytes, bytes]]] = {}
@@ -136,11 +136,16 @@ class _Signs:
 
     def match(self, data: bytes) -> bool:
         """Whether one of the expressions matches."""
-        if not self.expressions:
-            return False
-        offsets = pa.py_buffer(np.array([0, len(data)], np.int64))
-        array = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(data)])
-        return any(pc.match_substring_regex(array, one)[0].as_py() for one in self.expressions)
+        return matches(data, self.expressions)
+
+
+def matches(data: bytes, expressions: Sequence[str]) -> bool:
+    """Whether one of the expressions of RE2 is found in the bytes."""
+    if not expressions:
+        return False
+    offsets = pa.py_buffer(np.array([0, len(data)], np.int64))
+    array = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(data)])
+    return any(pc.match_substring_regex(array, one)[0].as_py() for one in expressions)
 
 
 class WatchedClient:
