@@ -82,6 +82,7 @@ def _options(
     configuration: StorageConfiguration, endpoint: Endpoint, attempts: int
 ) -> dict[str, Any]:
     options: dict[str, Any] = {
+        "user_agent": "querysvc",  # botocore composes its own anew for each request
         "connect_timeout": configuration.connect_timeout_seconds,
         "read_timeout": configuration.stall_timeout_seconds,
         "max_pool_connections": configuration.listing_concurrency,

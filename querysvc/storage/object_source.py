@@ -101,7 +101,7 @@ class ObjectSource:
         self._configuration = configuration
         self._slots = asyncio.Semaphore(configuration.request_concurrency)
         self._chain = CredentialChain()
-        self._getters: dict[tuple[Endpoint, str, bool, bool], RangeGetter] = {}
+        self._getters: dict[tuple[str, str | None, bool, bool], RangeGetter] = {}
         self._clock = clock
         self._jitter = jitter
 
@@ -123,8 +123,7 @@ class ObjectSource:
         counts: RequestCounts,
     ) -> memoryview:
         """Fetch [offset, offset + length) of exactly the listed object."""
-        endpoint = self._configuration.endpoint(target.bucket, access.region)
-        getter = self._getter(endpoint, target, access)
+        getter = self._getter(target, access)
         started = self._clock()
         attempt = 1
         while True:
@@ -137,6 +136,7 @@ class ObjectSource:
                 waited = self._clock() - started
                 limit = self._configuration.retry_timeout_seconds
                 if attempt >= self._configuration.attempts_max or waited > limit:
+                    endpoint = self._configuration.endpoint(target.bucket, access.region)
                     raise QueryServiceError(
                         ErrorCode.STORAGE_UNAVAILABLE,
                         f"{endpoint.label} did not deliver {target.address} in {attempt} tries "
@@ -171,13 +171,12 @@ class ObjectSource:
         ceiling = min(limits.backoff_seconds * 2.0 ** (attempt - 1), limits.backoff_seconds_max)
         return ceiling * (0.5 + self._jitter() / 2)
 
-    def _getter(
-        self, endpoint: Endpoint, target: PlannedObject, access: BucketAccess
-    ) -> RangeGetter:
+    def _getter(self, target: PlannedObject, access: BucketAccess) -> RangeGetter:
         is_plain = is_plain_key(target.key)
-        name = (endpoint, target.bucket, access.requester_pays, is_plain)
+        name = (target.bucket, access.region, access.requester_pays, is_plain)
         getter = self._getters.get(name)
         if getter is None:
+            endpoint = self._configuration.endpoint(target.bucket, access.region)
             kind = ObstoreGetter if is_plain else OpaqueKeyGetter
             getter = kind(self._configuration, endpoint, target.bucket, access, self._chain)
             self._getters[name] = getter
@@ -212,15 +211,17 @@ def changed(target: PlannedObject, how: str) -> QueryServiceError:
     )
 
 
+_ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|(?:\A|/)\.{0,2}(?:/|\Z)")
+"""A control character, or a segment that is empty, `.` or `..`."""
+
+
 def is_plain_key(key: str) -> bool:
     """Whether obstore names this key on the wire exactly as it is.
 
     object_store's paths drop leading and trailing slashes and refuse empty, `.` and `..` segments
     and control characters; such keys go through botocore.
     """
-    if any(ord(one) < 0x20 or ord(one) == 0x7F for one in key):
-        return False
-    return all(part not in ("", ".", "..") for part in key.split("/"))
+    return _ODD_KEY.search(key) is None
 
 
 class ObstoreGetter:

@@ -96,7 +96,9 @@ class S3Connection:
         await asyncio.to_thread(importlib.import_module, "s3fs")
         # Without credentials there is nothing to open: who asks first is told why.
         with contextlib.suppress(Exception):
-            await self._client(self.configuration.endpoint(""))
+            client = await self._client(self.configuration.endpoint(""))
+            # Nothing is sent: botocore builds at its first request what all others use (25 ms).
+            await client.generate_presigned_url("list_objects_v2", Params={"Bucket": "warm-up"})
 
     async def _client(self, endpoint: Endpoint) -> Any:
         if endpoint in self._clients:
