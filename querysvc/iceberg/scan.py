@@ -34,6 +34,7 @@ from querysvc.iceberg.table import IcebergTable
 ALL: Final = AlwaysTrue()
 FILE_PATH_ID: Final = 2147483546
 """The reserved field id of `file_path` in position delete files."""
+FILES_MAX: Final = 500_000
 _AT_ONCE: Final = 8
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 
 from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.iceberg.unpacked import check_unpacked
 
 
 class ObjectBytes(Protocol):
@@ -92,8 +93,10 @@ class ObjectInput(InputFile):
         return False
 
     def open(self, seekable: bool = True) -> InputStream:
-        """Its bytes."""
-        return io.BytesIO(self._objects.read_object(self.location))
+        """Its bytes, once it is known that they do not unpack to more than they may."""
+        data = self._objects.read_object(self.location)
+        check_unpacked(data, self.location)
+        return io.BytesIO(data)
 
 
 class ObjectOutput(OutputFile):

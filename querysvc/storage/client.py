@@ -31,6 +31,8 @@ class ObjectHead:
 
 
 _HEADS_AT_ONCE = 4096
+_WHOLE_BYTES_MAX = 256 << 20
+"""Of an object that is held in memory: Iceberg's largest metadata files."""
 
 
 class StorageClient:
@@ -91,7 +93,7 @@ class StorageClient:
         return heads
 
     def read_object(self, address: str) -> bytes:
-        """The whole of a small object, as it is now."""
+        """The whole of a small object, as it is now; HIVE_BAD_DATA of one that is not small."""
         bucket, key = split_address(address)
         return self._connection.run(self._whole(bucket, key, address))
 
@@ -132,6 +134,12 @@ class StorageClient:
     async def _whole(self, bucket: str, key: str, address: str) -> bytes:
         response = await self._connection.call("get_object", bucket=bucket, what=address, Key=key)
         async with response["Body"] as body:
+            if response["ContentLength"] > _WHOLE_BYTES_MAX:
+                raise QueryServiceError(
+                    ErrorCode.HIVE_BAD_DATA,
+                    f"{address} has {response['ContentLength']} bytes; at most {_WHOLE_BYTES_MAX}"
+                    " of a metadata file are read",
+                )
             data: bytes = await body.read()
         return data
 
