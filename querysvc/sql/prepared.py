@@ -17,6 +17,13 @@ from querysvc.sql.token_stream import TokenStream
 
 _BEFORE: Final = re.compile(r"(?:[ \r\n\t]+|--[^\r\n]*\r?\n?|/\*(?s:.*?)\*/)*")
 _WORD: Final = re.compile(r"[A-Za-z_]+")
+WRITE_WORDS: Final = frozenset(
+    {
+        *("ALTER", "ANALYZE", "CREATE", "DELETE", "DROP", "INSERT", "MERGE", "MSCK", "OPTIMIZE"),
+        *("TRUNCATE", "UNLOAD", "UPDATE", "VACUUM"),
+    }
+)
+"""The first words of statements that change something: no transaction can undo them."""
 _NOT_PREPARED: Final = frozenset({"PREPARE", "EXECUTE", "DEALLOCATE"})
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from querysvc_drivers.flightsql.server import FlightServices, FlightSqlServer
+from querysvc_drivers.trino.authentication import Authenticate
 from tests.support.trino_stack import LocalCore, anyone, local_core
 
 
@@ -15,21 +16,26 @@ from tests.support.trino_stack import LocalCore, anyone, local_core
 class FlightStack:
     """The served wire and what is behind it."""
 
-    port: int
+    uri: str
     core: LocalCore
 
     @property
-    def uri(self) -> str:
-        """What clients connect to."""
-        return f"grpc://127.0.0.1:{self.port}"
+    def port(self) -> int:
+        """The wire's port on the loopback interface."""
+        return int(self.uri.rpartition(":")[2])
 
 
 @contextmanager
-def flight_stack(root: Path) -> Iterator[FlightStack]:
-    """Serve the wire on a free port; anyone may call."""
+def flight_stack(
+    root: Path,
+    authenticate: Authenticate = anyone,
+    tls: tuple[Path, Path] | None = None,
+) -> Iterator[FlightStack]:
+    """Serve the wire on a free port; `tls` are the certificate and its key."""
+    scheme = "grpc" if tls is None else "grpc+tls"
     with local_core(root) as core:
         services = FlightServices(
-            core.harness.service, core.parameter_types, lambda _: core.listing, anyone
+            core.harness.service, core.parameter_types, lambda _: core.listing, authenticate
         )
-        with FlightSqlServer(services, "grpc://127.0.0.1:0") as server:
-            yield FlightStack(server.port, core)
+        with FlightSqlServer(services, f"{scheme}://127.0.0.1:0", tls) as server:
+            yield FlightStack(f"{scheme}://127.0.0.1:{server.port}", core)

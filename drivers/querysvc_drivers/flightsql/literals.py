@@ -13,15 +13,19 @@ import pyarrow.types as arrow
 
 from querysvc.errors import ErrorCode, QueryServiceError
 
+RUNS_MAX: Final = 1000
+"""How many rows of parameters one message may bind: each is a run of its own."""
 
-def parameters_of(batch: pa.RecordBatch) -> tuple[str, ...]:
-    """The literals of a batch of one row; INVALID_REQUEST for several rows."""
-    if batch.num_rows != 1:
+
+def parameters_of(table: pa.Table) -> tuple[tuple[str, ...], ...]:
+    """The literals of each row; NOT_SUPPORTED for more rows than may be bound at once."""
+    if table.num_rows > RUNS_MAX:
         raise QueryServiceError(
             ErrorCode.NOT_SUPPORTED,
-            f"Parameters for {batch.num_rows} runs at once: bind one row, and run again.",
+            f"Parameters for {table.num_rows} runs at once: bind at most {RUNS_MAX} rows.",
         )
-    return tuple(literal(column[0]) for column in batch.columns)
+    columns = [[literal(scalar) for scalar in column] for column in table.columns]
+    return tuple(zip(*columns, strict=True))
 
 
 def literal(scalar: pa.Scalar) -> str:

@@ -20,6 +20,7 @@ from querysvc.results.arrow_values import public_schema
 from querysvc.service.parameter_types import ParameterTypes
 from querysvc.service.queries import QueryService
 from querysvc.service.system_listing import Listing
+from querysvc.sql.prepared import WRITE_WORDS, first_word
 from querysvc_drivers.flightsql.authentication import (
     MIDDLEWARE,
     Authenticate,
@@ -34,10 +35,14 @@ from querysvc_drivers.flightsql.metadata import COMMANDS
 from querysvc_drivers.flightsql.statements import Statement, Statements
 
 _CANCELLED, _NOT_CANCELLABLE = 1, 3
+_END_ACTIONS: Final = (1, 2)
+"""Commit, and roll back: nothing was written in either case."""
 _ACTIONS: Final = {
     "CreatePreparedStatement": "Keep a statement under a handle.",
     "ClosePreparedStatement": "Forget a handle.",
     "CancelQuery": "End the query of a FlightInfo.",
+    "BeginTransaction": "Let statements be of a transaction, which cannot write.",
+    "EndTransaction": "Commit, or roll back.",
 }
 _DESCRIBED: Final = (*COMMANDS, "CommandStatementQuery", "CommandPreparedStatementQuery")
 _FETCHED: Final = (*COMMANDS, "TicketStatementQuery")
@@ -73,6 +78,7 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
         self._services = services
         self._executions = Executions(services.queries)
         self._statements = Statements()
+        self._transactions = Statements()
 
     def get_flight_info(self, context: Any, descriptor: Any) -> flight.FlightInfo:
         """The schema of a command's rows, and the ticket for them."""
@@ -106,18 +112,16 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
         with translated():
             principal = _principal(context)
             name, command = expected(descriptor.command, *_PUT)
-            if name == "CommandStatementUpdate":
-                statement = Statement(command.query, principal)
-            else:
-                statement = self._statements.get(_handle(command), principal)
-                self._bind(statement, reader)
             if name == "CommandPreparedStatementQuery":
+                self._bind(self._statements.get(_handle(command), principal), reader)
                 answer = new(
                     "DoPutPreparedStatementResult", prepared_statement_handle=_handle(command)
                 )
             else:
-                count = self._executions.update(statement)
-                answer = new("DoPutUpdateResult", record_count=count)
+                runs = self._updates(name, command, principal, reader)
+                counts = [self._executions.update(statement) for statement in runs]
+                total = sum(counts) if all(count >= 0 for count in counts) else -1
+                answer = new("DoPutUpdateResult", record_count=total)
             writer.write(pa.py_buffer(answer.SerializeToString()))
 
     def list_actions(self, context: Any) -> list[tuple[str, str]]:
@@ -131,6 +135,8 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
                 "CreatePreparedStatement": self._prepare,
                 "ClosePreparedStatement": self._close,
                 "CancelQuery": self._cancel,
+                "BeginTransaction": self._begin,
+                "EndTransaction": self._end,
             }.get(action.type)
             if run is None:
                 raise QueryServiceError(
@@ -154,9 +160,30 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
     def _execution(self, name: str, command: Any, principal: Principal) -> Statement:
         """A statement for one run: binding a prepared one anew changes no ticket given out."""
         if name == "CommandStatementQuery":
-            return Statement(command.query, principal)
+            return self._new(command, principal)
         prepared = self._statements.get(_handle(command), principal)
         return Statement(prepared.sql, principal, parameters=prepared.parameters)
+
+    def _new(self, message: Any, principal: Principal) -> Statement:
+        """A statement; AUTOCOMMIT_WRITE_CONFLICT for a write inside a transaction."""
+        if message.transaction_id:
+            self._transactions.get(message.transaction_id, principal)
+            if first_word(message.query) in WRITE_WORDS:
+                raise QueryServiceError(
+                    ErrorCode.AUTOCOMMIT_WRITE_CONFLICT,
+                    "Writes are done at once and cannot be rolled back: use autocommit",
+                )
+        return Statement(message.query, principal)
+
+    def _updates(
+        self, name: str, command: Any, principal: Principal, reader: Any
+    ) -> list[Statement]:
+        """What to run in turn: a prepared statement once for each row of parameters."""
+        if name == "CommandStatementUpdate":
+            return [self._new(command, principal)]
+        prepared = self._statements.get(_handle(command), principal)
+        rows = _bound(reader) or (prepared.parameters,)
+        return [Statement(prepared.sql, principal, parameters=row) for row in rows]
 
     def _columns(self, statement: Statement, *, may_run: bool) -> tuple[ResultColumn, ...]:
         described = self._services.parameter_types.describe(
@@ -172,14 +199,28 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
         return self._executions.columns(statement)
 
     def _bind(self, statement: Statement, reader: Any) -> None:
-        batches = [chunk.data for chunk in reader if chunk.data is not None]
-        rows = [batch for batch in batches if batch.num_rows and batch.num_columns]
+        rows = _bound(reader)
+        if len(rows) > 1:
+            raise QueryServiceError(
+                ErrorCode.NOT_SUPPORTED,
+                f"Parameters for {len(rows)} runs of a query at once: bind one row, and run again.",
+            )
         if rows:
-            (row,) = pa.Table.from_batches(rows).combine_chunks().to_batches()
-            statement.parameters = parameters_of(row)
+            (statement.parameters,) = rows
+
+    def _begin(self, _: Any, principal: Principal) -> list[bytes]:
+        handle = self._transactions.add(Statement("", principal))
+        return [packed(new("ActionBeginTransactionResult", transaction_id=handle))]
+
+    def _end(self, request: Any, principal: Principal) -> list[bytes]:
+        if request.action not in _END_ACTIONS:
+            message = f"A transaction's end {request.action} is neither commit nor rollback"
+            raise QueryServiceError(ErrorCode.INVALID_REQUEST, message)
+        self._transactions.remove(request.transaction_id, principal)
+        return []
 
     def _prepare(self, request: Any, principal: Principal) -> list[bytes]:
-        statement = Statement(request.query, principal)
+        statement = self._new(request, principal)
         described = self._services.parameter_types.describe(submission(statement), principal, ())
         fields = [
             pa.field(f"parameter_{number}", pa.null() if kind is None else _arrow(kind))
@@ -209,6 +250,13 @@ class FlightSqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow
         statement = self._statements.get(_handle(ticket), principal)
         result = _CANCELLED if self._executions.cancel(statement) else _NOT_CANCELLABLE
         return [packed(new("ActionCancelQueryResult", result=result))]
+
+
+def _bound(reader: Any) -> tuple[tuple[str, ...], ...]:
+    """The rows of parameters that a client sends."""
+    batches = [chunk.data for chunk in reader if chunk.data is not None]
+    rows = [batch for batch in batches if batch.num_rows and batch.num_columns]
+    return parameters_of(pa.Table.from_batches(rows)) if rows else ()
 
 
 def _principal(context: Any) -> Principal:

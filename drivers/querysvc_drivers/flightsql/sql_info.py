@@ -10,7 +10,8 @@ from querysvc import __version__
 from querysvc_drivers.flightsql import schemas
 
 _STRING, _BOOL, _BIGINT, _BITMASK = range(4)
-_NO_TRANSACTIONS: Final = 0
+_TRANSACTIONS: Final = 1
+"""Begun and ended: no savepoints."""
 _CASE_INSENSITIVE: Final = 1
 # Codes of the specification's SqlInfo.
 _INFO: Final[dict[int, str | bool | int]] = {
@@ -29,7 +30,7 @@ _INFO: Final[dict[int, str | bool | int]] = {
     505: _CASE_INSENSITIVE,
     506: False,  # all tables are selectable to all
 }
-_BITMASKS: Final = {8: _NO_TRANSACTIONS}
+_BITMASKS: Final = {8: _TRANSACTIONS}
 
 
 def sql_info(wanted: frozenset[int]) -> pa.Table:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from querysvc.errors import ErrorCode, StatementError
+from querysvc.sql.prepared import WRITE_WORDS
 from querysvc_drivers.pgwire.copying import CopyOptions, read_copy_options
 from querysvc_drivers.pgwire.lexer import Cursor, Kind, Token, string_value, text_of
 from querysvc_drivers.pgwire.translate import Translated, translate
@@ -23,7 +24,7 @@ class UserQuery:
     @property
     def is_write(self) -> bool:
         """Whether it changes something and gives no rows."""
-        return self.word in _WRITE_WORDS
+        return self.word in WRITE_WORDS
 
     @property
     def may_write(self) -> bool:
@@ -146,12 +147,6 @@ Statement: TypeAlias = (
     | Nothing
 )
 
-_WRITE_WORDS: Final = frozenset(
-    {
-        *("ALTER", "ANALYZE", "CREATE", "DELETE", "DROP", "INSERT", "MERGE", "MSCK", "OPTIMIZE"),
-        *("TRUNCATE", "UNLOAD", "UPDATE", "VACUUM"),
-    }
-)
 _CATALOG_NAMES: Final = frozenset(
     {
         *("information_schema", "version", "current_schema", "current_schemas", "session_user"),

@@ -18,6 +18,7 @@ from querysvc.sql.lexer import tokenize
 from querysvc.sql.metadata import MetadataReader
 from querysvc.sql.positions import START, Place, errors_moved
 from querysvc.sql.prepared import (
+    WRITE_WORDS,
     DescribePrepared,
     StatementTokens,
     check_prepared,
@@ -43,12 +44,6 @@ _SESSION_WORDS: Final = frozenset(
     {"USE", "SET", "RESET", "PREPARE", "DEALLOCATE", "START", "COMMIT", "ROLLBACK"}
 )
 _SHOW_WORDS: Final = frozenset({"SHOW", "DESCRIBE", "DESC"})
-_WRITE_WORDS: Final = frozenset(
-    {
-        *("ALTER", "ANALYZE", "CREATE", "DELETE", "DROP", "INSERT", "MERGE", "MSCK", "OPTIMIZE"),
-        *("TRUNCATE", "UNLOAD", "UPDATE", "VACUUM"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +94,7 @@ class StatementRouting:
         place: Place,
     ) -> Submission | LocalResult:
         word = first_word(request.sql)
-        if word in _WRITE_WORDS and request.is_in_transaction:
+        if word in WRITE_WORDS and request.is_in_transaction:
             raise StatementError(
                 ErrorCode.AUTOCOMMIT_WRITE_CONFLICT,
                 "Catalog only supports writes using autocommit: commit or roll back first",

@@ -105,6 +105,19 @@ def test_statements_that_write_tell_their_rows(connection: Any) -> None:
         assert ("made",) in cursor.fetchall()
 
 
+def test_a_statement_that_writes_runs_once_for_each_row_of_parameters(connection: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS shop.several")
+        cursor.execute(
+            f"CREATE TABLE shop.several WITH (external_location = 's3://{BUCKET}/several/') AS"
+            " SELECT 0 AS n, 'zero' AS name"
+        )
+        cursor.executemany("INSERT INTO shop.several SELECT ?, ?", [(1, "one"), (2, "it's")])
+        assert cursor.rowcount == 2
+        cursor.execute("SELECT n, name FROM shop.several ORDER BY n")
+        assert cursor.fetchall() == [(0, "zero"), (1, "one"), (2, "it's")]
+
+
 def test_asking_for_a_schema_runs_nothing(connection: Any, flight: FlightService) -> None:
     with connection.cursor() as cursor:
         assert cursor.adbc_execute_schema("SELECT id, name FROM shop.people").names == [

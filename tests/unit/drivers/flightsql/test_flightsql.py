@@ -91,8 +91,13 @@ def test_values_become_literals(value: Any, kind: pa.DataType, text: str) -> Non
 def test_what_has_no_literal_is_refused_by_name() -> None:
     with pytest.raises(QueryServiceError, match="list<item: int64>"):
         literal(pa.scalar([1]))
-    with pytest.raises(QueryServiceError, match="2 runs"):
-        parameters_of(pa.RecordBatch.from_pydict({"a": [1, 2]}))
+    with pytest.raises(QueryServiceError, match="1001 runs"):
+        parameters_of(pa.table({"a": range(1001)}))
+
+
+def test_each_row_of_parameters_is_a_run() -> None:
+    table = pa.table({"a": [1, None], "b": ["x", "it's"]})
+    assert parameters_of(table) == (("1", "'x'"), ("NULL", "'it''s'"))
 
 
 def test_a_handle_is_its_principals_alone() -> None:
@@ -113,6 +118,6 @@ def test_a_handle_is_its_principals_alone() -> None:
 def test_info_is_filtered_by_code() -> None:
     assert sql_info(frozenset({0})).to_pylist() == [{"info_name": 0, "value": "querysvc"}]
     everything = {row["info_name"]: row["value"] for row in sql_info(frozenset()).to_pylist()}
-    assert (everything[3], everything[8], everything[504]) == (False, 0, '"')
+    assert (everything[3], everything[8], everything[504]) == (False, 1, '"')
     assert [row["type_name"] for row in xdbc_types(12).to_pylist()] == ["varchar"]
     assert xdbc_types(None).num_rows > 10
