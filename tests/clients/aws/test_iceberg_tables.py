@@ -332,3 +332,32 @@ def test_a_table_that_trino_476_wrote_updated_merged_and_evolved_is_read_equal(
     assert query(pruned) == [("6",)]
     assert query("SELECT id FROM trino WHERE label = 'zz'") == [("1000000000000",)]
     assert query('SELECT count(DISTINCT partition) FROM "trino$partitions"') == [("12",)]
+
+
+def test_a_commit_of_anybody_ends_the_reuse_of_a_result(
+    athena: Any, run: Callable[..., dict[str, Any]], query: Query, catalog: Any, tmp_path: Path
+) -> None:
+    import pyarrow as pa
+
+    query(
+        f"CREATE TABLE reused (id bigint) LOCATION 's3://{BUCKET}/{tmp_path.name}/reused'"
+        " TBLPROPERTIES ('table_type' = 'ICEBERG')"
+    )
+    query("INSERT INTO reused VALUES 1")
+
+    def ask() -> tuple[bool, str]:
+        done = run(
+            "SELECT count(*) FROM reused",
+            QueryExecutionContext={"Database": DATABASE},
+            ResultReuseConfiguration={
+                "ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": 60}
+            },
+        )
+        found = athena.get_query_results(QueryExecutionId=done["QueryExecutionId"])
+        reused = done["Statistics"]["ResultReuseInformation"]["ReusedPreviousResult"]
+        return reused, found["ResultSet"]["Rows"][1]["Data"][0]["VarCharValue"]
+
+    assert ask() == (False, "1")
+    assert ask() == (True, "1")
+    catalog.load_table(f"{DATABASE}.reused").append(pa.table({"id": pa.array([2], pa.int64())}))
+    assert ask() == (False, "2")
