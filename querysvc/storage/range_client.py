@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
+import mmap
 import socket
 import threading
-import weakref
 from bisect import bisect_right
 from collections.abc import Iterable
 
@@ -53,9 +52,10 @@ class RangeClient:
         window_segments = hello["window_bytes"] // self._segment_bytes
         # A long read must not demand what then pushes its own first pieces out of a small window.
         self._claim_bytes = self._segment_bytes * max(1, min(8, window_segments // 16))
-        self._window = os.dup(window_descriptor)
-        # Not in `close`: a reader in another thread must never meet a descriptor's next owner.
-        weakref.finalize(self, os.close, self._window)
+        self._map = mmap.mmap(
+            window_descriptor, hello["window_bytes"], flags=mmap.MAP_SHARED, prot=mmap.PROT_READ
+        )
+        self._window = memoryview(self._map)
         self._lock = threading.Lock()
         self._send_lock = threading.Lock()
         self._segments: dict[int, Segment] = {}
@@ -204,13 +204,9 @@ class RangeClient:
                 return None
             segment.users += 1
             position = segment.position + start - segment.offset
-        data = self._copy(position, end - start)
+        data = bytes(self._window[position : position + end - start])
         self._finish(segment, start, end)
         return data
-
-    def _copy(self, position: int, length: int) -> bytes:
-        """Bytes out of the window: by the kernel, which holds no GIL and maps no page."""
-        return os.pread(self._window, length, position)
 
     def _read_pieces(self, object_index: int, start: int, end: int) -> bytes:
         """Read across segments, one after the other, so that no reader holds what others need."""
@@ -223,8 +219,8 @@ class RangeClient:
             try:
                 position = self._await(segment) + start - segment.offset
                 if stop - first == end - first and start == first:
-                    return self._copy(position, stop - start)
-                target.write(self._copy(position, stop - start))
+                    return bytes(self._window[position : position + stop - start])
+                target.write(self._window[position : position + stop - start])
             finally:
                 self._finish(segment, start, stop)
             start = stop
