@@ -98,10 +98,14 @@ class Execution:
         self.has_made_nothing = instance.is_sealed
         """The instance is as it was: no path, file system, macro or function came to it."""
         self._is_narrowed = False
+        self._is_trying = False
 
     def _see(self, object_index: int, offset: int, data: bytes) -> None:
         self.context.watch.see(object_index, offset, data)
         self.context.checksums.see(object_index, offset, data)
+        if self._is_trying and self.context.reads_json_types and self.context.watch.has_odd_keys:
+            # The rest need not be read for an answer that is dropped.
+            raise RuntimeError(DOUBT_MARK)
 
     def prepare(self) -> PlannedRelations:
         """Open the plan's files and build the relations; reads footers only."""
@@ -149,7 +153,8 @@ class Execution:
         watch = self.context.watch
         may_run_again = watch.is_watching or self._is_narrowed
         try:
-            self._spool(statement, spool, held.append if may_run_again else report)
+            with self.trying():
+                self._spool(statement, spool, held.append if may_run_again else report)
         except Exception as error:
             if not self._falls_back(str(error)):
                 raise
@@ -165,6 +170,15 @@ class Execution:
         for batch in held:
             report(batch)
         return True
+
+    @contextlib.contextmanager
+    def trying(self) -> Iterator[None]:
+        """While a doubt ends the reading that it makes useless."""
+        self._is_trying = True
+        try:
+            yield
+        finally:
+            self._is_trying = False
 
     def _falls_back(self, message: str) -> bool:
         """Whether a slower way of computing or of reading text must be taken; takes it."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from querysvc.engines.duckdb.execution import Execution
+from querysvc.engines.duckdb.readers.json import DOUBT_MARK
 from querysvc.engines.duckdb.readers.plain_json import is_read_typed, odd_values
-from querysvc.engines.duckdb.readers.watch import LineWatch, matches
+from querysvc.engines.duckdb.readers.watch import LineWatch, WatchedClient, matches
 from querysvc.plan import TableColumn
 from querysvc.types import algebra as t
 from querysvc_catalog.serdes import StorageFormat
@@ -127,3 +130,18 @@ def test_an_odd_value_late_in_a_file_is_read_as_one_at_its_start(
     assert late[-1][0] == at_start[0][0]
     assert late[0][0] == at_start[1][0] == PLAIN[type_][plain]
     assert len(late) == 4001
+
+
+def test_a_doubt_ends_the_reading_that_it_makes_useless() -> None:
+    anything: Any = SimpleNamespace(plan=None, connection=None, is_sealed=False)
+    watched = WatchedClient(SimpleNamespace(read=lambda *_: b'{"a":1.5}'))
+    execution = Execution(*[anything] * 4, watched=watched, footers=anything, settings=anything)
+    context = execution.context
+    context.watch.watch(0, None, expressions=odd_values([("a", t.BIGINT)]))
+    context.reads_json_types = True
+    assert watched.read(0, 0, 9), "a diagnosis reads on"
+    with execution.trying(), pytest.raises(RuntimeError, match=DOUBT_MARK):
+        watched.read(0, 0, 9)
+    context.reads_json_types = False
+    with execution.trying():
+        assert watched.read(0, 0, 9), "other spellings are told of at the end"
