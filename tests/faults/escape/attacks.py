@@ -90,6 +90,13 @@ VALUES: Final = (
     "CREATE TABLE c WITH (partitioned_by = ARRAY['{b}']) AS SELECT 1 a",
     "CREATE TABLE c WITH (bucketed_by = ARRAY['a'], bucket_count = 99999999) AS SELECT 1 a",
     "UNLOAD (SELECT 1 a) TO 's3://lake/../../{file}/' WITH (format = 'CSV')",
+    "SELECT format('%2000000000d', 1)",
+    "SELECT format('%.2000000000f{b}', 1.5)",
+    "SELECT lpad('x', 2147483647, 'yz')",
+    "SELECT CAST('1e999999999' AS decimal(38,2))",
+    "SELECT levenshtein_distance(lpad('', 50000, 'a'), lpad('', 50000, 'b'))",
+    "SELECT json_parse(CAST(lpad('', 100000, '[') AS varchar))",
+    "SELECT regexp_like(lpad('', 100000, 'a') || '!', '^(a|aa)+$')",
     "UNLOAD (SELECT 1 a) TO 's3://lake/u/' WITH (format = 'CSV', field_delimiter = '{b}')",
 )
 """Statements with a text or a name that breaks out of whatever would splice it."""

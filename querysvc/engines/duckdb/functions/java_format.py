@@ -166,7 +166,13 @@ def _number(digits: str) -> int:
     number = int(digits)
     if number > 2**31 - 1:
         raise FormatError("IllegalFormatWidth")
+    if number > _WIDTH_MAX:
+        raise FormatError(f"a width or precision beyond {_WIDTH_MAX} is not supported")
     return number
+
+
+_WIDTH_MAX: Final = 10_000_000
+"""Java tries, and runs out of memory."""
 
 
 @dataclass(frozen=True, slots=True)

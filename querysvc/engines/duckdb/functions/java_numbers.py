@@ -154,8 +154,10 @@ def _exact(value: float) -> Decimal:
 
 
 def _plain(value: Decimal, precision: int, is_grouped: bool) -> str:
-    rounded = value.quantize(Decimal(1).scaleb(-precision), ROUND_HALF_UP)
-    return f"{rounded:,f}" if is_grouped else f"{rounded:f}"
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and precision <= -exponent:  # zeros alone need no rounding
+        value = value.quantize(Decimal(1).scaleb(-precision), ROUND_HALF_UP)
+    return f"{value:,.{precision}f}" if is_grouped else f"{value:.{precision}f}"
 
 
 def _scientific(value: Decimal, precision: int, _is_grouped: bool) -> str:

@@ -193,4 +193,5 @@ def to_query_error(exception: BaseException) -> QueryServiceError:
         match = pattern.search(text)
         if match is not None:
             return QueryServiceError(code, message if isinstance(message, str) else message(match))
-    return QueryServiceError(ErrorCode.GENERIC_INTERNAL_ERROR, text)
+    # Where in our sources a Python function failed is for nobody outside.
+    return QueryServiceError(ErrorCode.GENERIC_INTERNAL_ERROR, text.partition("\n\nAt:\n")[0])
