@@ -171,3 +171,49 @@ def test_statements_are_described_and_waited_for(session: Any, shop: str) -> Non
     listed = wr.athena.list_prepared_statements(boto3_session=session)
     assert [item["StatementName"] for item in listed] == ["wr_one"]
     wr.athena.delete_prepared_statement("wr_one", boto3_session=session)
+
+
+def test_an_iceberg_table_is_written_merged_and_deleted_from(session: Any, shop: str) -> None:
+    import pandas as pd
+
+    def frame(*rows: tuple[int, str, str]) -> Any:
+        return pd.DataFrame(rows, columns=["id", "name", "part"])
+
+    def write(rows: Any, **options: Any) -> None:
+        wr.athena.to_iceberg(
+            rows,
+            "shop",
+            "wrangled_ice",
+            temp_path="s3://lake/wrangled_tmp/",
+            table_location="s3://lake/wrangled_ice/",
+            partition_cols=["part"],
+            keep_files=False,
+            boto3_session=session,
+            s3_output="s3://lake/wrangled_out/",
+            **options,
+        )
+
+    def found() -> list[tuple[Any, ...]]:
+        read = wr.athena.read_sql_query(
+            "SELECT id, name, part FROM wrangled_ice ORDER BY id",
+            "shop",
+            ctas_approach=False,
+            boto3_session=session,
+            s3_output="s3://lake/wrangled_out/",
+        )
+        return list(read.itertuples(index=False, name=None))
+
+    write(frame((1, "a", "x"), (2, "b", "x"), (3, "c", "y")))
+    write(frame((2, "bb", "x"), (4, "d", "y")), merge_cols=["id"])
+    assert found() == [(1, "a", "x"), (2, "bb", "x"), (3, "c", "y"), (4, "d", "y")]
+    wr.athena.delete_from_iceberg_table(
+        pd.DataFrame({"id": [1, 77]}),
+        "shop",
+        "wrangled_ice",
+        merge_cols=["id"],
+        temp_path="s3://lake/wrangled_tmp/",
+        keep_files=False,
+        boto3_session=session,
+        s3_output="s3://lake/wrangled_out/",
+    )
+    assert found() == [(2, "bb", "x"), (3, "c", "y"), (4, "d", "y")]

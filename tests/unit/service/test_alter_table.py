@@ -153,7 +153,7 @@ def test_the_last_column_of_a_text_table_can_be_dropped(world: World) -> None:
         ("ALTER TABLE t SET SERDE 'x'", "NOT_SUPPORTED: line 1:15: ALTER TABLE … SET SERDE is"),
         ("ALTER DATABASE d SET LOCATION 's3://b/'", "NOT_SUPPORTED: line 1:18: ALTER DATABASE"),
         ("ALTER DATABASE nope SET DBPROPERTIES ('a'='b')", "SCHEMA_NOT_FOUND"),
-        ("ALTER TABLE i ADD COLUMNS (d int)", "NOT_SUPPORTED: line 1:1: Iceberg tables are not"),
+        ("ALTER TABLE i ADD COLUMNS (d int)", "ICEBERG_INVALID_METADATA: Iceberg table default.i"),
     ],
 )
 def test_what_cannot_be_done_is_named(world: World, sql: str, told: str) -> None:
