@@ -30,6 +30,7 @@ from querysvc.sql.prepared import (
 from querysvc_drivers.trino import session_properties as properties
 from querysvc_drivers.trino.client_request import ClientRequest
 from querysvc_drivers.trino.procedures import call_procedure
+from querysvc_drivers.trino.schema_statements import in_its_catalog
 from querysvc_drivers.trino.session_statements import (
     Classify,
     LocalResult,
@@ -43,6 +44,7 @@ _WORK_GROUP_TAG: Final = "work_group="
 _SESSION_WORDS: Final = frozenset(
     {"USE", "SET", "RESET", "PREPARE", "DEALLOCATE", "START", "COMMIT", "ROLLBACK"}
 )
+_SCHEMA_WORDS: Final = frozenset({"CREATE", "ALTER", "DROP"})
 _SHOW_WORDS: Final = frozenset({"SHOW", "DESCRIBE", "DESC"})
 
 
@@ -112,6 +114,8 @@ class StatementRouting:
             stream = StatementTokens(request.sql)
             return call_procedure(stream, request, self._queries, principal)
         _refuse_semicolon(request.sql)
+        if word in _SCHEMA_WORDS:
+            request = in_its_catalog(request, self._metadata_of(principal))
         return Submission(submission(request, principal, parameters), place)
 
     def _show(

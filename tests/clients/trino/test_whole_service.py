@@ -86,6 +86,17 @@ def test_ddl_and_errors_reach_the_client(service: RunningService) -> None:
     assert raised.value.error_name == "HIVE_BAD_DATA"
 
 
+def test_a_schema_may_be_named_with_its_catalog(service: RunningService) -> None:
+    connection = connect(service)
+    ask(connection, "CREATE SCHEMA IF NOT EXISTS awsdatacatalog.qualified")
+    assert ["qualified"] in ask(connection, "SHOW SCHEMAS FROM awsdatacatalog")
+    ask(connection, "DROP SCHEMA awsdatacatalog.qualified")
+    assert ["qualified"] not in ask(connection, "SHOW SCHEMAS")
+    with pytest.raises(trino.exceptions.TrinoUserError) as raised:
+        ask(connection, "CREATE SCHEMA nope.qualified")
+    assert raised.value.error_name == "CATALOG_NOT_FOUND"
+
+
 def test_a_time_limit_ends_a_cross_join(service: RunningService) -> None:
     connection = connect(service, session_properties={"query_max_run_time": "1s"})
     began = time.monotonic()
