@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from querysvc.errors import ErrorCode
 from querysvc.service.ddl_context import DdlContext, StatementResult, error, text_columns
+from querysvc.service.show_create import create_iceberg_lines, iceberg_transform
 from querysvc.sql.ddl import statements as ddl
 from querysvc.types.hive import from_hive
 from querysvc_catalog.errors import CatalogError
@@ -146,6 +147,18 @@ def describe(table: Table, context: DdlContext) -> StatementResult:
         source = metadata.schema().find_column_name(field.source_id) or ""
         rows.append((field.name, str(field.transform), source))
     return StatementResult(text_columns(*_DESCRIBED), tuple(rows))
+
+
+def create_lines(table: Table, context: DdlContext) -> list[str]:
+    """SHOW CREATE TABLE's lines."""
+    metadata = context.iceberg().tables.load(table).metadata
+    schema = metadata.schema()
+    partitioning = [
+        iceberg_transform(str(field.transform), schema.find_column_name(field.source_id) or "")
+        for field in metadata.spec().fields
+        if str(field.transform) != "void"
+    ]
+    return create_iceberg_lines(table, partitioning, metadata.properties)
 
 
 def vacuum(statement: ddl.Vacuum, context: DdlContext) -> StatementResult:

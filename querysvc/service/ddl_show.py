@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from querysvc.errors import ErrorCode
 from querysvc.service import ddl_iceberg
 from querysvc.service.ddl_context import (
     DdlContext,
     StatementResult,
-    error,
     matching,
     one_column,
     text_columns,
@@ -42,10 +40,10 @@ def show_columns(statement: ddl.ShowColumns, context: DdlContext) -> StatementRe
 def show_create_table(statement: ddl.ShowCreateTable, context: DdlContext) -> StatementResult:
     """SHOW CREATE TABLE: the statement that makes the table, line by line."""
     table = context.table(statement.name)
-    if table.is_iceberg:
-        message = f"SHOW CREATE TABLE of the Iceberg table {table.full_name} is not supported"
-        raise error(ErrorCode.NOT_SUPPORTED, message)
-    return one_column("createtab_stmt", create_table_lines(table))
+    lines = (
+        ddl_iceberg.create_lines(table, context) if table.is_iceberg else create_table_lines(table)
+    )
+    return one_column("createtab_stmt", lines)
 
 
 def show_properties(statement: ddl.ShowTableProperties, context: DdlContext) -> StatementResult:

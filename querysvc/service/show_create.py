@@ -46,6 +46,30 @@ def create_table_lines(table: Table) -> list[str]:
     return [*lines, "TBLPROPERTIES (", *_listed(_properties(shown))] if shown else lines
 
 
+def create_iceberg_lines(
+    table: Table, partitioning: Iterable[str], properties: Mapping[str, str]
+) -> list[str]:
+    """The statement of an Iceberg table; the partitioning is of Athena's transforms."""
+    name = f"{_name(table.database_name)}.{_name(table.name)}"
+    lines = [f"CREATE TABLE {name} (", *_listed(map(_column, table.current_columns))]
+    fields = ", ".join(partitioning)
+    if fields:
+        lines.append(f"PARTITIONED BY ({fields})")
+    if table.description is not None:
+        lines.append(f"COMMENT {quote(table.description)}")
+    lines.append(f"LOCATION {quote(table.location or '')}")
+    told = {"table_type": "iceberg", **dict(sorted(properties.items()))}
+    return [*lines, "TBLPROPERTIES (", *_listed(_properties(told))]
+
+
+def iceberg_transform(transform: str, column: str) -> str:
+    """A partition field as Athena writes it: `bucket(16, c)` of Iceberg's `bucket[16]`."""
+    name, _, parameter = transform.rstrip("]").partition("[")
+    if name == "identity":
+        return _name(column)
+    return f"{name}({parameter}, {_name(column)})" if parameter else f"{name}({_name(column)})"
+
+
 def _row_format(serde: SerDeInfo) -> list[str]:
     parameters = {k: v for k, v in serde.parameters.items() if (k, v) != _DEFAULT_FORMAT}
     if serde.serialization_library == _LAZY and _is_delimited(parameters):
