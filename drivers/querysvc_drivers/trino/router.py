@@ -152,6 +152,7 @@ class _Wire:
             routed = await asyncio.to_thread(self._routing.route, client, principal)
             statement = await self._opened(routed, principal, client)
         except QueryServiceError as error:
+            self._routing.failed(client)
             addresses = _addresses(request, str(uuid.uuid4()))
             return Response(failed_document(addresses, error), media_type=_JSON)
         self._statements.add(statement)
@@ -260,6 +261,8 @@ class _Wire:
         following = None if page.is_last else number + 1
         addresses = _addresses(request, found.id, found, following, page)
         body = page_document(addresses, page, shape)
+        if page.error is not None:
+            self._routing.failed(client)
         if page.is_last:
             found.is_over = True
             found.source.close()

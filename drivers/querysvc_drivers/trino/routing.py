@@ -39,6 +39,7 @@ from querysvc_drivers.trino.session_statements import (
     prepared_text,
 )
 from querysvc_drivers.trino.show_statements import ShowStatements
+from querysvc_drivers.trino.transactions import AbortedTransactions
 
 _WORK_GROUP_TAG: Final = "work_group="
 _SESSION_WORDS: Final = frozenset(
@@ -70,11 +71,17 @@ class StatementRouting:
         self._parameter_types = parameter_types
         self._metadata_of = metadata_of
         self._classify = classify
+        self._aborted = AbortedTransactions()
 
     def route(self, request: ClientRequest, principal: Principal) -> Submission | LocalResult:
         """What to do with the request; raises the statement's error."""
+        self._aborted.check(request, first_word(request.sql))
         self._check_session(request, principal)
         return self._route(request, principal, (), START)
+
+    def failed(self, request: ClientRequest) -> None:
+        """Take note that the request's statement has failed: so has the transaction around it."""
+        self._aborted.add(request)
 
     def _check_session(self, request: ClientRequest, principal: Principal) -> None:
         if request.path is not None:

@@ -175,6 +175,19 @@ def test_a_transaction_runs_queries_and_ends(stack: Stack) -> None:
             ask(connection, "DROP TABLE region")
 
 
+@pytest.mark.parametrize("wrong", ["SELECT nope", "SELECT 1 / (count(*) - 5) FROM region"])
+def test_a_transaction_that_failed_takes_nothing_but_its_end(stack: Stack, wrong: str) -> None:
+    level = trino.transaction.IsolationLevel.READ_COMMITTED
+    connection = connect(stack, isolation_level=level)
+    for statement in (wrong, "SELECT 1", "USE tiny"):
+        with pytest.raises(trino.exceptions.TrinoUserError) as raised:
+            ask(connection, statement)
+    assert raised.value.error_name == "TRANSACTION_ALREADY_ABORTED"
+    connection.rollback()
+    assert ask(connection, "SELECT 1") == [[1]]
+    connection.rollback()
+
+
 def test_the_sqlalchemy_dialect_reflects_and_selects(stack: Stack) -> None:
     engine = sa.create_engine(f"trino://eve@127.0.0.1:{stack.port}/tpch/tiny")
     inspector = sa.inspect(engine)
