@@ -90,6 +90,10 @@ class IcebergReader:
 
         return rows_of_told(self.tables.load(entry), suffix)
 
+    def properties(self, entry: Table) -> dict[str, str]:
+        """The properties that a table's metadata hold."""
+        return dict(self.tables.load(entry).metadata.properties)
+
     def holds_commit(self, entry: Table, query_id: str) -> bool:
         """Whether a table has a snapshot or a file that a query made."""
         from querysvc.iceberg.commit import holds_commit

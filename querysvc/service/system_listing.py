@@ -157,7 +157,7 @@ class Listing:
 
     def _iceberg_rows(self, reader: IcebergReader, told: Table) -> Iterator[tuple[Any, ...]]:
         if told.name.endswith(PROPERTIES):
-            return iter(sorted(told.parameters.items()))
+            return iter(sorted(reader.properties(told).items()))
         return reader.told_rows(told, told.name.rpartition("$")[2])
 
     def _columns(self, table: Table) -> tuple[TableColumn, ...]:

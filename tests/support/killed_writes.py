@@ -54,7 +54,7 @@ def cycles(
                 state = _settled(service, query_id)
                 is_insert = statement.startswith("INSERT")
                 expected += ROWS if is_insert and state == "SUCCEEDED" else 0
-                made = None if is_insert else f"k.t{number - 1}"
+                made = f"k.t{number - 1}" if statement.startswith("CREATE") else None
                 problems = _problems(service, state, made, expected)
                 problems += _left_behind(server, query_id) if state != "SUCCEEDED" else []
                 yield Cycle(statement.split()[0], round(delay, 3), state, tuple(problems))
@@ -63,6 +63,8 @@ def cycles(
             statement = (
                 _insert() if number % 2 else _ctas(f"t{number}", ROWS, is_iceberg=is_iceberg)
             )
+            if is_iceberg and number % 4 == 3:
+                statement = _UPDATE
             delay = chance.uniform(0.02, KILL_SECONDS_MAX)
             if number % 4 >= 2:
                 delay *= AFTER_UPLOAD_SECONDS_MAX / KILL_SECONDS_MAX
@@ -71,6 +73,10 @@ def cycles(
                 _await_upload(server, killed[0])
             time.sleep(delay)  # the moment to be killed at is what is drawn
             service.kill()
+
+
+# It neither adds nor removes rows, if all of it is seen or none: some move to other partitions.
+_UPDATE = "UPDATE k.total SET s = s || 'x', p = p + 1 WHERE n % 3 = 0"
 
 
 def _ctas(name: str, rows: int, *, is_iceberg: bool) -> str:

@@ -23,6 +23,9 @@ def server(tmp_path: Path) -> S3Server:
 
 @pytest.mark.timeout(240)
 @pytest.mark.slow
-def test_a_killed_write_is_whole_or_gone(server: S3Server, tmp_path: Path) -> None:
-    found = list(cycles(server, tmp_path / "state", COUNT, SEED))
-    assert [cycle.problems for cycle in found] == [()] * COUNT
+@pytest.mark.parametrize(("is_iceberg", "count"), [(False, COUNT), (True, COUNT // 2)])
+def test_a_killed_write_is_whole_or_gone(
+    server: S3Server, tmp_path: Path, *, is_iceberg: bool, count: int
+) -> None:
+    found = list(cycles(server, tmp_path / "state", count, SEED, is_iceberg=is_iceberg))
+    assert [cycle.problems for cycle in found] == [()] * count
