@@ -1,7 +1,7 @@
 """A prefix with 100,000 objects: listed, planned, estimated and read, each row once.
 
-Planning is the store's time: a hundred pages, one after the other. The objects are made in the gateway's own directory: so many uploads would take longer than all
-that is measured.
+Planning is the store's time: a hundred pages, one after the other. The objects are made in the
+gateway's own directory: so many uploads would take longer than all that is measured.
 
     python benchmarks/many_objects.py [--objects 100000]
 """
