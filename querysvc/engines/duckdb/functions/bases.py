@@ -44,19 +44,21 @@ def _bucket_of(value: float, first: float, second: float, count: int) -> int:
 
 
 def _bin_of(value: float, bins: list[float | None]) -> int:
-    """How many of the sorted bins' lower bounds the value has reached; not all are looked at."""
+    """How many of the sorted bins' lower bounds the value has reached; not all are looked at.
+
+    Trino reads NULL as the zero that stands in its block.
+    """
     if not bins:
         raise failure(_INVALID, "Bins cannot be an empty array")
     if math.isnan(value):
         raise failure(_INVALID, "Operand cannot be NaN")
     low, high = 0, len(bins)
     while low < high:
-        first, last = bins[low], bins[high - 1]
-        if first is not None and last is not None and first > last:
+        if (bins[low] or 0) > (bins[high - 1] or 0):
             raise failure(_INVALID, "Bin values are not sorted in ascending order")
         middle = (low + high) // 2
-        bound = bins[middle]
-        if bound is None or not math.isfinite(bound):
+        bound = bins[middle] or 0
+        if not math.isfinite(bound):
             raise failure(_INVALID, "Bin values must be finite")
         low, high = (low, middle) if value < bound else (middle + 1, high)
     return low

@@ -66,18 +66,22 @@ def inverse_beta_cdf(alpha: float, beta: float, probability: float) -> float:
 
 def t_cdf(value: float, freedom: float) -> float:
     """The same of Student's t-distribution."""
-    if not freedom >= 1:
+    if freedom < 1:
         raise _bad("degrees of freedom must be greater than or equal to 1")
     if value == 0:
         return 0.5
+    if math.isnan(value) or math.isnan(freedom):
+        return math.nan
     tail = 0.5 * regularized_beta(freedom / (freedom + value * value), 0.5 * freedom, 0.5)
     return tail if value < 0 else 1 - tail
 
 
 def t_pdf(value: float, freedom: float) -> float:
     """The density of Student's t-distribution."""
-    if not freedom >= 1:
+    if freedom < 1:
         raise _bad("degrees of freedom must be greater than or equal to 1")
+    if math.isnan(value) or math.isnan(freedom):
+        return math.nan
     half = (freedom + 1) / 2
     return math.exp(
         math.lgamma(half)

@@ -179,9 +179,11 @@ def _replace_by_lambda(site: CallSite) -> Sql:
         replaced = f"list_transform({pieces}.f1, {function})"
         joined = (
             f"array_to_string(list_transform(list_zip({pieces}.f0, {replaced}),"
-            " lambda p: p[1] || coalesce(p[2], '')), '')"
+            " lambda p: p[1] || p[2]), '')"
         )
-        return case([(Sql(f"({pieces} IS NOT NULL)"), Sql(f"({joined} || {pieces}.f2)"))])
+        # One NULL makes the answer NULL; array_to_string() would leave it out.
+        is_known = f"({pieces} IS NOT NULL AND len({replaced}) = list_count({replaced}))"
+        return case([(Sql(is_known), Sql(f"({joined} || {pieces}.f2)"))])
 
     return bind([found], body)
 

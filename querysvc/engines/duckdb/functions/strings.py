@@ -173,7 +173,9 @@ def _trim(name: str) -> Callable[[CallSite], Sql]:
 
     def build(site: CallSite) -> Sql:
         characters = site.arguments[1] if len(site.arguments) > 1 else _WHITESPACE
-        return Sql(f"{name}({site.arguments[0]}, {characters})")
+        trimmed = Sql(f"{name}({site.arguments[0]}, {characters})")
+        # What is left of a char loses its trailing spaces, as every char.
+        return Sql(f"rtrim({trimmed}, ' ')") if isinstance(site.types[0], Char) else trimmed
 
     return build
 

@@ -1,4 +1,4 @@
-"""TRY: what fails becomes NULL, where Trino's TRY says so; what it lets through fails the query.
+"""TRY: what fails becomes NULL where Trino's TRY says so, else fails the query (ADR-0026).
 
 DuckDB's own TRY catches every error, runs row by row where one fails, takes parts that are there
 twice out of itself, and dies of a failure in coalesce(): each of these is dealt with here.

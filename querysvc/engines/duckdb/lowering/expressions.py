@@ -188,12 +188,13 @@ def _logical(context: Context, node: Logical) -> Sql:
         return TRUE if decisive else FALSE  # whatever the others are, or fail with
     terms = context.lower_all(node.terms)
     plain = operation(node.operator.value, *terms)
-    if not any(map(_may_fail, node.terms[1:], terms[1:])):
+    if not any(map(may_fail, node.terms[1:], terms[1:])):
         return plain
     return _short_circuit(node.operator, list(terms))
 
 
-def _may_fail(node: Expression, lowered: Sql) -> bool:
+def may_fail(node: Expression, lowered: Sql) -> bool:
+    """Whether the expression may fail at run time, or is dear."""
     return not is_total(node) and bool(_MAY_FAIL.search(_DECIMAL_CONSTANT.sub("0", lowered)))
 
 
@@ -309,7 +310,7 @@ def _is_same_each_row(value: Sql) -> bool:
 def _coalesce(context: Context, node: Coalesce) -> Sql:
     """A later value that may fail stands in CASE: DuckDB takes repeated ones out of coalesce()."""
     values = context.lower_all(node.arguments)
-    if any(map(_may_fail, node.arguments[1:], values[1:])):
+    if any(map(may_fail, node.arguments[1:], values[1:])):
         return _first_known(list(values))
     return Sql(f"coalesce({', '.join(values)})")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from querysvc.engines.duckdb.functions.registry import PythonFunction
 from querysvc.engines.duckdb.lowering import expressions, grouping, subqueries, windows
 from querysvc.engines.duckdb.lowering.context import Context, Handler, Needs
+from querysvc.engines.duckdb.lowering.expressions import may_fail
+from querysvc.engines.duckdb.lowering.guards import with_guards
 from querysvc.engines.duckdb.lowering.queries import lower_query
 from querysvc.engines.duckdb.lowering.result_form import result_form
 from querysvc.errors import ErrorCode, QueryServiceError
@@ -56,8 +58,9 @@ def lower(
         narrows=narrows,
     )
     try:
+        guarded = with_guards(query, lambda node: _may_fail(context, node))
         sql = result_form(
-            context, query.output, lower_query(context, query), ordered=bool(query.order_by)
+            context, query.output, lower_query(context, guarded), ordered=bool(query.order_by)
         )
     except RecursionError as error:
         raise QueryServiceError(
@@ -69,3 +72,11 @@ def lower(
         functions=tuple(needs.functions.values()),
         is_narrowed=needs.is_narrowed,
     )
+
+
+def _may_fail(context: Context, node: Expression) -> bool:
+    scratch = replace(context, needs=Needs())
+    try:
+        return may_fail(node, scratch.lower(node))
+    except QueryServiceError:  # a window's, or what lowering the query will refuse
+        return True
