@@ -66,8 +66,9 @@ def _busy(configuration: StorageConfiguration, attempts_max: int) -> Callable[..
             or attempts >= attempts_max
         ):
             return None
-        longest = configuration.backoff_seconds * 2**attempts
-        return min(longest, configuration.backoff_seconds_max) * random.random()  # noqa: S311
+        longest: float = configuration.backoff_seconds * 2**attempts
+        longest = min(longest, configuration.backoff_seconds_max)
+        return longest * random.random()  # noqa: S311 - for no secret
 
     return delay
 

@@ -65,6 +65,12 @@ class S3Connection:
             raise translated(error.response, bucket or "", named, endpoint.label) from error
         except (BotoCoreError, HttpError, OSError) as error:
             raise translated_transport(error, named, endpoint.label) from error
+        except RecursionError as error:
+            # botocore asks where a bucket is that answers 301, and asks again when that does too.
+            raise QueryServiceError(
+                ErrorCode.STORAGE_UNAVAILABLE,
+                f"{endpoint.label} redirects (301) requests for {named} and does not tell where to",
+            ) from error
 
     async def gather(self, works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         """Run many coroutines together; the first failure cancels the others."""
