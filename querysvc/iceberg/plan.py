@@ -53,6 +53,12 @@ Describe = Callable[[IcebergTable, Sequence[str]], Sequence[StoredObject]]
 
 def columns_of(schema: Schema) -> tuple[TableColumn, ...]:
     """A schema's columns as statements see them, and the hidden ones."""
+    names = [field.name.lower() for field in schema.fields]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise QueryServiceError(
+            ErrorCode.NOT_SUPPORTED, f"Columns whose names differ in case alone: {twice}"
+        )
     named = (TableColumn(f.name.lower(), to_trino(f.field_type)) for f in schema.fields)
     return (*named, *_HIDDEN)
 

@@ -95,8 +95,7 @@ class IcebergFileSet:
             result, public_schema(result), pa.RecordBatch.from_arrays(arrays, names=names)
         )
         return [
-            _stored(array, field.type)
-            for array, field in zip(public.columns, self._schema, strict=True)
+            _stored(array, field) for array, field in zip(public.columns, self._schema, strict=True)
         ]
 
     def _add(self, key: Key, arrays: Sequence[pa.Array]) -> None:
@@ -134,12 +133,25 @@ class IcebergFileSet:
         self._finished(WrittenFile(file.name, (told,), file.rows, size))
 
 
-def _stored(array: pa.Array, type_: Any) -> pa.Array:
+def _stored(array: pa.Array, field: Any) -> pa.Array:
     """The values in the file's type; UUIDs come as text."""
-    if isinstance(type_, pa.UuidType):
+    if not field.nullable and array.null_count:
+        raise _null_in(field.name)
+    if isinstance(field.type, pa.UuidType):
         values = [None if one is None else uuid.UUID(one).bytes for one in array.to_pylist()]
-        return pa.ExtensionArray.from_storage(type_, pa.array(values, pa.binary(16)))
-    return array.cast(type_)
+        return pa.ExtensionArray.from_storage(field.type, pa.array(values, pa.binary(16)))
+    try:
+        return array.cast(field.type)
+    except pa.ArrowInvalid as error:
+        if "non-nullable" not in str(error):
+            raise
+        raise _null_in(field.name) from error
+
+
+def _null_in(name: str) -> QueryServiceError:
+    return QueryServiceError(
+        ErrorCode.CONSTRAINT_VIOLATION, f"NULL value not allowed for NOT NULL column: {name}"
+    )
 
 
 def _parts(
