@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from querysvc import tree
 from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.model import StatementType
 from querysvc.planning.iceberg import IcebergReader
 from querysvc.service.access import Action
 from querysvc.service.iceberg_writes import (
@@ -23,7 +25,14 @@ from querysvc.service.iceberg_writes import (
 from querysvc.service.statements import RunContext, StatementOutcome
 from querysvc.service.table_turns import TableTurns, attempts
 from querysvc.service.write_staging import RowStager, data_options, transaction_of
-from querysvc.write_plan import CHANGES, ChangeRows, Compression, FileFormat, WriteLayout
+from querysvc.write_plan import (
+    CHANGES,
+    ChangeRows,
+    Compression,
+    FileFormat,
+    RowAction,
+    WriteLayout,
+)
 from querysvc_catalog.model import Table
 from querysvc_catalog.serdes import StorageFormat
 
@@ -76,6 +85,9 @@ class RowChangeExecutor:
         targets = IcebergTargets(table)
         write = transaction_of(context)
         write.intend(locations=locations_of(table, targets), table=identity_of(table.name))
+        cleared = self._cleared(statement, table, context)
+        if cleared is not None:
+            return cleared
         layout = whole_rows(table, marker=control)
         staged: list[RowsChanged] = []
         outcome = self._stager.write(
@@ -95,6 +107,29 @@ class RowChangeExecutor:
             substatement_type=statement.kind,
             update_count=changed.count,
             written_objects=write.addresses,
+        )
+
+    def _cleared(
+        self, statement: ChangeRows, table: IcebergTable, context: RunContext
+    ) -> StatementOutcome | None:
+        """A DELETE of all rows: files are removed unread, where their rows are known by number."""
+        from querysvc.iceberg.commit import SnapshotChange
+        from querysvc.iceberg.scan import data_files
+
+        body = statement.query.query.body
+        is_whole = isinstance(body, tree.Select) and body.where is None
+        if statement.kind != RowAction.DELETE or not is_whole:
+            return None
+        scan = data_files(table)
+        if scan.deletes:
+            return None
+        if scan.files:
+            removed = frozenset(one.file.file_path for one in scan.files)
+            change = SnapshotChange("delete", removed=removed)
+            commit_files(self._reader, table, change, context, strict=True)
+        count = sum(one.file.record_count for one in scan.files)
+        return StatementOutcome(
+            (), StatementType.DML, statement.kind, update_count=count, written_objects=()
         )
 
     def _staged(

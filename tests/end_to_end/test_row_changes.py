@@ -256,6 +256,12 @@ def test_a_file_of_which_no_row_is_left_is_removed(
     insert(service, table, [(n, "x", n % 2) for n in range(6)])
     assert run(service, f"DELETE FROM {table} WHERE part = 1")["update_count"] == 3
     assert run(service, f"DELETE FROM {table} WHERE part = 7")["update_count"] == 0
+    whole = made.table("part")
+    assert run(service, f"DELETE FROM {whole}")["update_count"] == 0
+    insert(service, whole, [(n, "x", n % 2) for n in range(6)])
+    deleted = run(service, f"DELETE FROM {whole}")
+    assert (deleted["update_count"], deleted["statistics"]["scanned_bytes"]) == (6, 0)
+    assert rows(service, f"SELECT * FROM {whole}") == []
     assert len(seen_by_pyiceberg(s3, service, table)) == 3
     key = f"{table.replace('.', '/')}/data/"
     listed = s3.client().list_objects_v2(Bucket="data", Prefix=key)["Contents"]
