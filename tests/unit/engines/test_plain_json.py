@@ -132,6 +132,15 @@ def test_an_odd_value_late_in_a_file_is_read_as_one_at_its_start(
     assert len(late) == 4001
 
 
+def test_each_further_reading_is_watched_too(engine_bench: EngineBench) -> None:
+    """First a value is odd, then, read as texts, a key; then whole objects are read."""
+    text = '{"a":1}\n' * 10_000 + '{"a":"2"}\n{"a":3,"A":4}\n{"A":5}\n'
+    storage = descriptor(StorageFormat.OPENX_JSON, {})
+    columns = [TableColumn("a", t.BIGINT)]
+    rows = engine_bench.select(storage, columns, [((), {"f": text.encode()})])
+    assert rows[-4:] == [(1,), (2,), (4,), (5,)]
+
+
 def test_a_doubt_ends_the_reading_that_it_makes_useless() -> None:
     anything: Any = SimpleNamespace(plan=None, connection=None, is_sealed=False)
     watched = WatchedClient(SimpleNamespace(read=lambda *_: b'{"a":1.5}'))
