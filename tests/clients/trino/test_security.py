@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from querysvc.errors import ErrorCode, QueryServiceError
+from querysvc.model import Principal
 from querysvc.service.auth import Authenticator, KeyRequest, SecretBox
 from querysvc.service.clock import SystemClock
 from querysvc.state.memory import MemoryState
@@ -83,6 +85,24 @@ def test_a_key_is_a_bearer_token(
 ) -> None:
     key = authenticator.create_key(KeyRequest("ada")).secret_text
     assert ask(secure, certificate, trino.auth.JWTAuthentication(key)) == [["ada", 60_175]]
+
+
+def test_a_token_of_an_identity_provider_is_taken(
+    secure: Stack,
+    certificate: Path,
+    authenticator: Authenticator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Tokens:
+        def principal(self, text: str) -> Principal:
+            if text != "eyJ.a.b":
+                raise QueryServiceError(ErrorCode.AUTHENTICATION_FAILED, "not signed by anyone")
+            return Principal("tess")
+
+    monkeypatch.setattr(authenticator, "_tokens", Tokens())
+    assert ask(secure, certificate, trino.auth.JWTAuthentication("eyJ.a.b")) == [["tess", 60_175]]
+    with pytest.raises(trino.exceptions.HttpError, match="401"):
+        ask(secure, certificate, trino.auth.JWTAuthentication("eyJ.a.c"))
 
 
 @pytest.mark.parametrize("password", ["wrong", "qsvc_0_0"])
