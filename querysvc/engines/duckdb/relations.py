@@ -54,6 +54,9 @@ _READ_AGAIN: Final[tuple[Reader, ...]] = (read_text, read_csv, read_json_files)
 KEPT_BYTES_MAX: Final = 32 << 20
 """What a plan may keep in its window after it was read: so much is never fetched twice. (Of larger
 tables that are scanned twice DuckDB's file cache keeps it, at a tenth of all scans' time.)"""
+_KEPT_TEXT_BYTES_MAX: Final = 8 << 20
+"""Of text that may have to be read again: rarely it has, and what is kept is fetched less far
+ahead."""
 
 
 _PARQUET_READERS: Final = (read_parquet, read_iceberg)
@@ -140,11 +143,14 @@ def _kept(
     all_parts: Sequence[Sequence[Part]],
 ) -> set[int]:
     """The tables that may be read twice, where their bytes can stay in the window meanwhile."""
-    twice = scanned_twice(plan.query) | {
-        index for index, groups in enumerate(all_groups) if _may_read_again(groups)
+    texts = {index for index, groups in enumerate(all_groups) if _may_read_again(groups)}
+    limits = ((scanned_twice(plan.query), KEPT_BYTES_MAX), (texts, _KEPT_TEXT_BYTES_MAX))
+    return {
+        index
+        for tables, limit in limits
+        if sum(_data_bytes(all_parts[table]) for table in tables) <= limit
+        for index in tables
     }
-    fits = sum(_data_bytes(all_parts[index]) for index in twice) <= KEPT_BYTES_MAX
-    return twice if fits else set()
 
 
 def _data_bytes(parts: Sequence[Part]) -> int:
