@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import decimal
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,10 @@ from querysvc.iceberg.plan import columns_of
 from querysvc.iceberg.scan import data_files
 from querysvc.iceberg.table import IcebergTable
 from querysvc.plan import Domain, Range
-from querysvc.types.algebra import BIGINT, DATE, VARCHAR, Timestamp
+from querysvc.types.algebra import BIGINT, DATE, VARCHAR, Decimal, Timestamp, TrinoType
 from tests.support.iceberg_lake import Lake
 
+EPOCH, MICROSECOND = datetime(1970, 1, 1), timedelta(microseconds=1)
 COLUMNS = {"id": BIGINT, "name": VARCHAR}
 
 
@@ -52,6 +55,33 @@ def test_bounds_of_columns_leave_the_files_that_may_hold_rows(lake: Lake) -> Non
     assert found(table, id=between(BIGINT, 12, None, allows_null=True)) == [3]
     assert found(table, id=Domain(BIGINT, (), True)) == [3]
     assert found(table, name=between(VARCHAR, "b", "bz")) == [2]
+    assert found(table, id=between(BIGINT, 10**30, 10**30)) == []
+    assert found(table, id=between(BIGINT, -(10**30), 10**30)) == [1, 2]
+
+
+def test_bounds_between_two_values_of_the_column_leave_both(lake: Lake) -> None:
+    """As `d < 1.255` and `ts < timestamp '….0000015'` give them, of finer types."""
+    lake.create("t", {"d": Decimal(9, 2), "ts": Timestamp(6)})
+    rows = [{"d": decimal.Decimal(n) / 100, "ts": EPOCH + n * MICROSECOND} for n in (125, 126)]
+    table = lake.append("t", *(lake.data_file("t", [row] * n) for n, row in enumerate(rows, 1)))
+
+    def left(name: str, type_: TrinoType, **bounds: object) -> list[int]:
+        return found(table, **{name: Domain(type_, (Range(**bounds),))})  # type: ignore[arg-type]  # a range's members
+
+    between_them = decimal.Decimal("1.255")
+    assert left("d", Decimal(9, 2), high=between_them) == [1, 2]
+    assert left("d", Decimal(9, 2), high=decimal.Decimal("1.254")) == [1, 2]
+    assert left("d", Decimal(9, 2), high=decimal.Decimal("1.25")) == []
+    assert left("d", Decimal(9, 2), low=decimal.Decimal("1.260"), low_inclusive=True) == [2]
+    assert left("d", Decimal(9, 2), low=decimal.Decimal("1.2601")) == [2]
+    assert left("d", Decimal(9, 2), low=decimal.Decimal(2), low_inclusive=True) == []
+    assert found(table, d=between(Decimal(9, 2), between_them, between_them)) == []
+    exact = decimal.Decimal("1.2500")
+    assert found(table, d=between(Decimal(9, 2), exact, exact)) == [1]
+    assert left("ts", Timestamp(6), high=125_500_000) == [1, 2]
+    assert left("ts", Timestamp(6), high=125_000_000) == []
+    assert left("ts", Timestamp(6), low=125_500_000) == [1, 2]
+    assert left("ts", Timestamp(6), low=126_000_000, low_inclusive=True) == [2]
 
 
 @pytest.mark.parametrize(
