@@ -12,7 +12,7 @@ import pytest
 
 jaydebeapi = pytest.importorskip("jaydebeapi")
 
-from tests.clients.trino import jdbc  # noqa: E402 - it needs jaydebeapi
+from tests.clients.trino import jdbc, jdbc_values  # noqa: E402 - they need jaydebeapi
 from tests.support.trino_stack import Stack  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "data" / "trino-jdbc-answers.jsonl"
@@ -47,6 +47,14 @@ def test_answers_equal_a_real_trinos(
     assert sorted(ours["rows"], key=repr) == sorted(recorded["rows"], key=repr)
     if recorded["kind"] == "values":
         assert ours["types"] == recorded["types"]
+
+
+def test_getters_and_setters_give_what_they_give_of_a_real_trino(connection: Any) -> None:
+    lines = RECORDED.with_name("trino-jdbc-values.jsonl").read_text(encoding="utf-8").splitlines()
+    recorded = {(line := json.loads(text))["call"]: line["answer"] for text in lines}
+    ours = dict(jdbc_values.answers(connection, recorded))
+    different = {call for call in recorded if ours[call] != recorded[call]}
+    assert (different, len(ours)) == (set(), len(recorded))
 
 
 def test_a_prepared_statement_runs_with_new_parameters_each_time(connection: Any) -> None:
