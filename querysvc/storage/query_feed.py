@@ -25,7 +25,7 @@ from querysvc.storage.window import Window
 
 _SEGMENTS_MAX = 4_000_000
 """Segments that one query may have announced and not released."""
-_COPIES_PER_TURN_BYTES = 1 << 20
+_COPIES_PER_TURN_BYTES = 2 << 20
 """Cached bytes that are copied before the worker hears of them, and other queries get the event
 loop."""
 _WINDOW_SEGMENTS_MIN = 4
@@ -209,6 +209,8 @@ class QueryFeed:
         elif not fetch.is_demanded and fetch.position is None:
             fetch.is_demanded = True  # the queue of announced ones passes over it
             self._demands.append(fetch)
+            if self._is_pump_due:  # only its turn has not come yet
+                return
             # A reader waits for what was not even begun: what lies in the window is not wanted yet.
             self._ahead_bytes = min(self._ahead_bytes * 2, self.window.size)
             self._cached_ahead_bytes = min(self._cached_ahead_bytes * 2, self.window.size)
