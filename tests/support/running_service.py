@@ -81,7 +81,7 @@ def running_service(
     assert not unknown, f"no such settings: {sorted(unknown)}"  # the service would ignore them
     port = port or free_port()
     state_dir.mkdir(parents=True, exist_ok=True)
-    if not (state_dir / STATE_FILE).exists():
+    if "database_url" not in settings and not (state_dir / STATE_FILE).exists():
         # At head already: a service that makes its schema first starts half a second later.
         shutil.copy(_empty_state(), state_dir / STATE_FILE)
     environment = {
