@@ -2,7 +2,7 @@
 
 A million rows of texts, numbers and times that all differ, one thread. The bar is five times the
 native one's time; what cannot meet it stands in EXCEPTIONS with the reason.
-Run: .venv/bin/python benchmarks/functions.py [--rows N] [--only TEXT]      (about eight minutes)
+Run: .venv/bin/python benchmarks/functions.py [--rows N] [--only TEXT]      (about five minutes)
 """
 
 from __future__ import annotations
@@ -303,6 +303,10 @@ _DUPLICATES: Final = (
     "Trino takes the last of equal names, DuckDB the first, and its grammar is wider than JSON:"
     " the text is searched for both before DuckDB may answer"
 )
+_GRAMMAR: Final = (
+    "DuckDB's grammar is wider than JSON, and its texts differ from Jackson's: a short text is"
+    " searched for either in several times the moment that DuckDB needs for it"
+)
 EXCEPTIONS: Final[dict[str, str]] = {
     **dict.fromkeys(
         (
@@ -312,6 +316,14 @@ EXCEPTIONS: Final[dict[str, str]] = {
         _NO_NATIVE,
     ),
     **dict.fromkeys(("json_value", "json_exists", "json_query"), _DUPLICATES),
+    **dict.fromkeys(
+        (
+            *("json_extract", "json_array_length", "json_array_get", "json_array_contains"),
+            *("CAST varchar AS JSON", "CAST JSON AS ARRAY"),
+        ),
+        _GRAMMAR,
+    ),
+    "from_utf8": "that the bytes are ASCII is counted first: DuckDB's decode() takes wrong UTF-8",
     "json_format, json_parse": "Trino sorts the keys, DuckDB does not: it runs by orjson, by row",
     "CAST JSON AS ROW": "members are found in any case, in any order; it runs by row in Python",
     "CAST real AS varchar": "Trino prints seven digits; DuckDB's shortest text is rounded to them",

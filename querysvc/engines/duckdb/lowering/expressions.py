@@ -337,6 +337,9 @@ def _try(context: Context, node: Try) -> Sql:
     """TRY, with subqueries moved out: DuckDB's TRY takes neither them nor volatile functions."""
     if isinstance(node.value, ColumnReference | Literal):
         return context.lower(node.value)
+    if isinstance(node.value, Cast):  # a failing cast is NULL at once: nothing has to be caught
+        inside = Try(type=node.value.value.type, value=node.value.value)
+        return context.lower(replace(node.value, value=inside, is_try=True))
     hoisted: list[Sql] = []
     name = f"t{hashlib.blake2b(repr(node).encode(), digest_size=5).hexdigest()}"
     inner = replace(context, hoisted=hoisted, hoist_name=name).lower(node.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from querysvc.engines.duckdb.lowering.attempts import attempt, tried, without_failures
@@ -76,9 +77,11 @@ def try_convert(context: Context, value: Sql, source: TrinoType, target: TrinoTy
     """The value cast, NULL where the cast fails; errors inside the value itself remain."""
 
     is_plain = not any(isinstance(t, Array | Map | Row) for t in (source, target))
+    # As inside TRY: Python functions make a note of what it lets through.
+    noting = context if context.hoisted is not None else replace(context, hoisted=[])
 
     def body(bound: Sql, guard: Callable[[Context, Sql], Sql]) -> Sql:
-        converted = convert(context, bound, source, target)
+        converted = convert(noting, bound, source, target)
         if converted == bound:
             return converted
         return guard(context, without_failures(converted) if is_plain else converted)
