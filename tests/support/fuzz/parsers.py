@@ -5,12 +5,14 @@ pgwire and Flight SQL have tests of their own; whole objects go through a worker
 
 from __future__ import annotations
 
+import atexit
 import base64
 import bz2
 import gzip
 import io
 import json
 import random
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -347,7 +349,9 @@ def _spool(data: bytes) -> object:
 
 @cache
 def _spool_directory() -> SpoolDirectory:
-    root = SpoolDirectory(Path(mkdtemp(prefix="querysvc-fuzz-")))
+    folder = Path(mkdtemp(prefix="querysvc-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    root = SpoolDirectory(folder)
     root.commit("fuzz", write_rows(root.stream_path("fuzz"), _TABLE))
     return root
 
