@@ -225,7 +225,6 @@ class ErrorCode(Enum):
     ICEBERG_INVALID_METADATA = (_ICEBERG + 1, _EXTERNAL)
     ICEBERG_TOO_MANY_OPEN_PARTITIONS = (_ICEBERG + 2, _USER)
     ICEBERG_BAD_DATA = (_ICEBERG + 4, _EXTERNAL)
-    ICEBERG_INVALID_SNAPSHOT_ID = (_ICEBERG + 11, _USER)
     ICEBERG_COMMIT_ERROR = (_ICEBERG + 12, _EXTERNAL)
 
     # Ours: the storage guard, the storage, the service.

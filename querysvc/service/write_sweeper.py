@@ -42,6 +42,8 @@ class WriteSweeper:
     def _clear(self, lost: LostWrite) -> None:
         intent = lost.intent
         if is_committed_elsewhere(self.parts, intent):
+            # The query failed all the same: its result is nobody's.
+            self.parts.objects.delete(intent.result_objects)
             self.parts.writes.forget_write(intent.query_id)
             return
         cleared = sum(

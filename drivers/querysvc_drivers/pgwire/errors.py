@@ -195,7 +195,6 @@ _BY_STATE: Final[Mapping[str, tuple[ErrorCode, ...]]] = {
     ),
     "42P01": (  # undefined_table
         ErrorCode.TABLE_NOT_FOUND,
-        ErrorCode.ICEBERG_INVALID_SNAPSHOT_ID,
     ),
     "42P06": (  # duplicate_schema
         ErrorCode.SCHEMA_ALREADY_EXISTS,
