@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -245,3 +246,35 @@ def test_a_runner_that_lost_its_lease_begins_nothing_and_keeps_others_results(
     running.undo()
     assert world.objects.objects == {"s3://b/out/r.csv"}
     assert len(world.state.open_writes()) == 1
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_what_may_be_in_an_iceberg_table_is_kept_until_the_sweeper_has_looked(
+    world: World, tmp_path: Path, *, is_committed: bool
+) -> None:
+    descriptor = StorageDescriptor(columns=(Column("x", "int"),), location=PLACE)
+    iceberg = {"table_type": "ICEBERG"}
+    world.catalog.create_table(Table("t", "w", storage_descriptor=descriptor, parameters=iceberg))
+    parts = dataclasses.replace(world.parts, holds_commit=lambda _table, _id: is_committed)
+    running, write = world.begin(tmp_path)
+    address = f"{PLACE}data/{running.id}.parquet"
+    write.intend(locations=(PLACE,), table=IDENTITY)
+    write.stage(address, tmp_path, ResultConfiguration())
+    write.place()
+    write.committing()
+    write.undo()
+    assert world.objects.objects == {address}, "nobody knows yet whether the commit was done"
+    world.end(running, QueryState.FAILED)
+    WriteSweeper(parts, world.clock, lease_seconds=30).sweep()
+    assert world.objects.objects == ({address} if is_committed else set())
+
+
+def test_a_commit_that_was_surely_refused_is_undone_at_once(world: World, tmp_path: Path) -> None:
+    running, write = world.begin(tmp_path)
+    write.intend(locations=(PLACE,), table=IDENTITY)
+    write.stage(f"{PLACE}data/{running.id}.parquet", tmp_path, ResultConfiguration())
+    write.place()
+    write.committing()
+    write.not_committed()
+    write.undo()
+    assert world.objects.objects == set()
