@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from querysvc.service.clock import Clock
 from querysvc.service.write_transaction import (
     WriteParts,
+    fence,
     is_committed_elsewhere,
     take_back_entries,
 )
@@ -28,6 +29,8 @@ class WriteSweeper:
     parts: WriteParts
     clock: Clock
     lease_seconds: float
+    fenced: set[str] = field(default_factory=set)
+    """Lost queries whose late commits are sure to fail."""
 
     def sweep(self) -> None:
         """Clear each lost write; it is forgotten once no runner of it can be left."""
@@ -41,10 +44,14 @@ class WriteSweeper:
 
     def _clear(self, lost: LostWrite) -> None:
         intent = lost.intent
+        if intent.query_id not in self.fenced:
+            # A runner that was held up may be about to commit files that are deleted below.
+            fence(self.parts, intent)
+            self.fenced.add(intent.query_id)
         if is_committed_elsewhere(self.parts, intent):
             # The query failed all the same: its result is nobody's.
             self.parts.objects.delete(intent.result_objects)
-            self.parts.writes.forget_write(intent.query_id)
+            self._forget(intent.query_id)
             return
         cleared = sum(
             self.parts.objects.clear(location, intent.query_id) for location in intent.locations
@@ -54,7 +61,11 @@ class WriteSweeper:
             _log.warning("A lost write was cleared.", query_id=intent.query_id, objects=cleared)
         is_whole = take_back_entries(self.parts, intent)
         if is_whole and self._is_past(lost):
-            self.parts.writes.forget_write(intent.query_id)
+            self._forget(intent.query_id)
+
+    def _forget(self, query_id: str) -> None:
+        self.parts.writes.forget_write(query_id)
+        self.fenced.discard(query_id)
 
     def _is_past(self, lost: LostWrite) -> bool:
         """Whether a runner that lost its lease must have noticed by now."""

@@ -172,6 +172,13 @@ def take_back_entries(parts: WriteParts, intent: WriteIntent) -> bool:
     return True
 
 
+def fence(parts: WriteParts, intent: WriteIntent) -> None:
+    """Give an Iceberg table another version: a commit that rests on the one before fails."""
+    table = None if intent.table is None else parts.catalog.find_table(TableName(*intent.table))
+    if table is not None and table.is_iceberg:
+        parts.catalog.update_table(table, expected_version=table.version_id, skip_archive=True)
+
+
 def is_committed_elsewhere(parts: WriteParts, intent: WriteIntent) -> bool:
     """Whether a write that did not end is in its Iceberg table all the same."""
     if intent.table is None:

@@ -265,8 +265,13 @@ def test_what_may_be_in_an_iceberg_table_is_kept_until_the_sweeper_has_looked(
     write.undo()
     assert world.objects.objects == {address}, "nobody knows yet whether the commit was done"
     world.end(running, QueryState.FAILED)
-    WriteSweeper(parts, world.clock, lease_seconds=30).sweep()
+    sweeper = WriteSweeper(parts, world.clock, lease_seconds=30)
+    sweeper.sweep()
     assert world.objects.objects == ({address} if is_committed else set())
+    # A runner that was held up would swap the version that it read.
+    assert world.catalog.get_table(TABLE).version_id == 1
+    sweeper.sweep()
+    assert world.catalog.get_table(TABLE).version_id == 1
 
 
 def test_a_commit_that_was_surely_refused_is_undone_at_once(world: World, tmp_path: Path) -> None:
