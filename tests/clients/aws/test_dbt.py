@@ -59,7 +59,7 @@ def dbt(project: Path, aws: Aws, s3: S3Server, shared_keys: None) -> Dbt:
 @pytest.fixture(scope="module")
 def built(dbt: Dbt) -> None:
     """The whole project, built once."""
-    assert "PASS=8 WARN=0 ERROR=0" in dbt("build")
+    assert "PASS=10 WARN=0 ERROR=0" in dbt("build")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_a_project_is_built_and_built_again_when_its_data_change(
 
     seed = project / "seeds" / "customers.csv"
     seed.write_text(seed.read_text().replace("Linus", "Linus T") + "4,Margaret,US,2024-03-01\n")
-    assert "PASS=8 WARN=0 ERROR=0" in dbt("build")
+    assert "PASS=10 WARN=0 ERROR=0" in dbt("build")
     assert rows(people) == [["1", "FI"], ["1", "GB"], ["2", "US"]]
     # insert_overwrite replaces the partitions that it writes, and no others.
     assert rows("SELECT id, name FROM analytics.events ORDER BY id") == [
@@ -95,6 +95,12 @@ def test_a_project_is_built_and_built_again_when_its_data_change(
         ["4", "Margaret"],
     ]
     assert rows("SELECT count(*) FROM analytics.log") == [["7"]], "append appends"
+    # Iceberg: MERGE, and a table that is made anew beside the old one and takes its name.
+    for model in ("ice_merge", "ice_table"):
+        assert rows(f"SELECT id, name FROM analytics.{model} WHERE id > 2 ORDER BY id") == [
+            ["3", "Linus T"],
+            ["4", "Margaret"],
+        ]
     snapshot = "SELECT id, name, dbt_valid_to IS NULL FROM analytics.customers_snapshot"
     assert rows(f"{snapshot} WHERE id = 3 ORDER BY dbt_valid_from") == [
         ["3", "Linus", "false"],

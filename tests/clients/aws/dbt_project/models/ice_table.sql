@@ -1,0 +1,2 @@
+{{ config(materialized='table', table_type='iceberg', partitioned_by=['month(day)']) }}
+select id, name, cast(joined as date) as day from {{ ref('customers') }}
