@@ -81,7 +81,7 @@ def test_a_declared_table_is_read(service: RunningService, s3: S3Server, name: s
 def test_a_format_that_is_not_read_is_refused_by_name(service: RunningService) -> None:
     service.client.run(
         "CREATE EXTERNAL TABLE shop.format_rc (id int) STORED AS RCFILE"
-        f" LOCATION 's3://{BUCKET}/formats/orc/'"
+        f" LOCATION 's3://{BUCKET}/people/'"
     )
     with pytest.raises(ServiceError, match="reading RCBINARY is not supported"):
         service.client.run("SELECT * FROM shop.format_rc")

@@ -217,3 +217,4 @@ def test_an_iceberg_table_is_written_merged_and_deleted_from(session: Any, shop:
         s3_output="s3://lake/wrangled_out/",
     )
     assert found() == [(2, "bb", "x"), (3, "c", "y"), (4, "d", "y")]
+    assert wr.catalog.delete_table_if_exists("shop", "wrangled_ice", boto3_session=session)
