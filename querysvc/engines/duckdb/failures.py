@@ -57,7 +57,11 @@ def _resources(error: BaseException, message: str, plan: ExecutionPlan) -> Query
             ErrorCode.EXCEEDED_SPILL_LIMIT,
             f"Query exceeded its spill limit of {plan.limits.spill_bytes} bytes",
         )
-    if isinstance(error, duckdb.OutOfMemoryException | MemoryError | pa.ArrowMemoryError):
+    # What fails in a stream of batches reaches Arrow as an OSError with DuckDB's text.
+    in_stream = isinstance(error, OSError) and message.startswith("Out of Memory Error")
+    if in_stream or isinstance(
+        error, duckdb.OutOfMemoryException | MemoryError | pa.ArrowMemoryError
+    ):
         return memory_exceeded(plan)
     is_io = isinstance(error, duckdb.IOException)
     return exhausted(error) or (exhausted_by_text(message) if is_io else None)

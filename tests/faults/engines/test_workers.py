@@ -219,6 +219,13 @@ def test_a_query_over_its_memory_is_ended_with_its_limit(
     assert runner.total() == sum(range(500_000))
 
 
+def test_memory_that_the_batches_of_a_result_take_is_the_querys(runner: Runner) -> None:
+    wide = "SELECT " + ", ".join(f"{number} AS c{number}" for number in range(10_000))
+    with pytest.raises(QueryServiceError) as caught:
+        runner.run(wide, memory_bytes=300 << 20)
+    assert caught.value.code is ErrorCode.EXCEEDED_LOCAL_MEMORY_LIMIT
+
+
 def test_a_worker_that_fills_its_scratch_space_past_the_limit_is_ended(
     runner: Runner, engine: DuckDBEngine
 ) -> None:
