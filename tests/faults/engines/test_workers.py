@@ -335,6 +335,7 @@ def test_idle_workers_that_are_killed_while_they_are_lent_cost_one_query_each(
             ends[victim.run("SELECT 1", tmp_path / "spool").how] += 1
         stop.set()
         killer.join()
+        ends[victim.run("SELECT 1", tmp_path / "spool").how] += 1  # may get the last one killed
         assert set(ends) <= {"SUCCEEDED", "WORKER_CRASHED"}
         assert victim.run("SELECT 1", tmp_path / "spool").how == "SUCCEEDED"
     finally:
