@@ -13,27 +13,13 @@ import psycopg
 import pytest
 
 from tests.faults.escape import attacks
-from tests.faults.escape.cages import MARK, Canary, canary_in
-from tests.faults.escape.wires import WIRES, asked, fill, service_without
+from tests.faults.escape.cages import MARK, Canary
+from tests.faults.escape.wires import WIRES, asked, service_without
 from tests.support.running_service import RunningService
-from tests.support.s3 import S3Server, require_versitygw, versitygw
+from tests.support.s3 import S3Server
 
 INTERNAL = "GENERIC_INTERNAL_ERROR"
 STATE_MARKS = ("SQLite format 3", "root:x:0:", MARK)
-
-
-@pytest.fixture(scope="module")
-def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canary]:
-    with canary_in(tmp_path_factory.mktemp("host")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    require_versitygw()
-    with versitygw(tmp_path_factory.mktemp("s3")) as server:
-        fill(server)
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -14,29 +14,15 @@ import pytest
 
 from querysvc.engines.duckdb.sandbox import LAYERS
 from tests.faults.escape import corpus
-from tests.faults.escape.cages import MARK, NOTHING, Canary, canary_in
-from tests.faults.escape.wires import WIRES, asked, fill, service_without
+from tests.faults.escape.cages import MARK, NOTHING, Canary
+from tests.faults.escape.wires import WIRES, asked, service_without
 from tests.support.running_service import RunningService
-from tests.support.s3 import S3Server, require_versitygw, versitygw
+from tests.support.s3 import S3Server
 
 INTERNAL = "GENERIC_INTERNAL_ERROR"
 OTHER_WIRES = [name for name in WIRES if name != "rest"]
 SAMPLE = 7
 GATE_ALONE = 9
-
-
-@pytest.fixture(scope="module")
-def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canary]:
-    with canary_in(tmp_path_factory.mktemp("host")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    require_versitygw()
-    with versitygw(tmp_path_factory.mktemp("s3")) as server:
-        fill(server)
-        yield server
 
 
 @pytest.fixture(scope="module")
